@@ -1,0 +1,71 @@
+"""Serves the gateway in one event loop with one shutdown."""
+
+import asyncio
+import sys
+import time
+
+import uvicorn
+import uvloop
+
+from gateway.errors import GatewayError
+from gateway.pipeline import Gateway
+from gateway.settings import Settings
+from gateway.wiring import log_as_json, services
+
+_DRAIN_S = 20  # seconds for answers under way after a stop signal
+_SAY_EVERY_S = 10.0
+
+
+def serve(settings: Settings, *, announce: bool) -> None:
+    """Runs until SIGINT or SIGTERM; answers under way are finished first."""
+    log_as_json(settings.log_level)
+    uvloop.run(_serve(settings, announce=announce))
+
+
+async def _serve(settings: Settings, *, announce: bool) -> None:
+    async with services(settings) as made:
+        config = uvicorn.Config(
+            made.app,
+            host=settings.host,
+            port=settings.port,
+            http="httptools",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            date_header=False,
+            timeout_graceful_shutdown=_DRAIN_S,
+        )
+        server = uvicorn.Server(config)
+        herald = asyncio.create_task(_announce(made.gateway, settings)) if announce else None
+        await server.serve()
+        if herald:
+            herald.cancel()
+
+
+async def _announce(gateway: Gateway, settings: Settings) -> None:
+    """Tells a person at the terminal what is being waited for, and then what to type."""
+    began = time.monotonic()
+    said = began - _SAY_EVERY_S
+    while True:
+        try:
+            await gateway.check_ready()
+            break
+        except GatewayError as error:
+            if time.monotonic() - said >= _SAY_EVERY_S:
+                said = time.monotonic()
+                _say(f"waiting for the model and masking, {said - began:.0f} s so far ({error.message})")
+        await asyncio.sleep(1)
+    # Only the demonstration key, which is public anyway, is ever printed.
+    _say(
+        f"READY after {time.monotonic() - began:.0f} s. Try:\n"
+        f"curl http://localhost:{settings.port}/v1/chat/completions "
+        f'-H "Authorization: Bearer {settings.demonstration_key or "$API_KEY"}" '
+        '-H "Content-Type: application/json" '
+        """-d '{"model": "model_identifier", "messages": [{"role": "user", "content": "Hello!"}] }'"""
+    )
+
+
+def _say(text: str) -> None:
+    sys.stderr.write(text + "\n")
+    sys.stderr.flush()

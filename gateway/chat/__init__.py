@@ -1,0 +1,1 @@
+"""A chat completion on its way through: what may be asked, where its texts are, how its answer is read."""

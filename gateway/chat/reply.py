@@ -1,0 +1,146 @@
+"""A model's answer on its way back: the caller's own words return to where their placeholders stand.
+
+Streams are not buffered: an event leaves as it comes, and only a tail that could be the beginning of a
+placeholder waits for the next one.
+"""
+
+from collections.abc import AsyncIterator, Iterator, Mapping
+from typing import Any
+
+import orjson
+
+from gateway.errors import BackendError
+from gateway.grading.placeholders import StreamUnmasker, unmask
+
+DONE = b"data: [DONE]\n\n"
+_TEXT_FIELDS = ("content", "reasoning_content", "reasoning", "refusal")
+_MAX_EVENT_BYTES = 1 << 20
+
+
+def unmasked_completion(
+    answer: dict[str, Any], originals: Mapping[str, str], *, json_reply: bool
+) -> dict[str, Any]:
+    """The parsed completion with its placeholders resolved, in place."""
+    for choice in answer.get("choices") or ():
+        message = choice.get("message") or {}
+        for name in _TEXT_FIELDS:
+            if message.get(name):
+                message[name] = unmask(message[name], originals, json_escaped=json_reply)
+        for call in message.get("tool_calls") or ():
+            function = call.get("function") or {}
+            for name in ("name", "arguments"):
+                if function.get(name):
+                    function[name] = unmask(function[name], originals, json_escaped=name == "arguments")
+    return answer
+
+
+class WholeStream:
+    """Watches raw SSE bytes go by and knows whether the stream ended as it must: with `data: [DONE]`."""
+
+    __slots__ = ("_tail",)
+
+    def __init__(self) -> None:
+        self._tail = b""
+
+    def see(self, chunk: bytes) -> bytes:
+        self._tail = chunk[-len(DONE) :] if len(chunk) >= len(DONE) else (self._tail + chunk)[-len(DONE) :]
+        return chunk
+
+    @property
+    def complete(self) -> bool:
+        return self._tail == DONE
+
+
+async def unmasked_stream(
+    chunks: AsyncIterator[bytes], originals: Mapping[str, str], *, json_reply: bool
+) -> AsyncIterator[bytes]:
+    """SSE bytes in, cut anywhere; SSE bytes out with the placeholders resolved. Raises BackendError when
+    an event is not JSON or never ends."""
+    events = _Unmasking(originals, json_reply=json_reply)
+    buffer = b""
+    async for chunk in chunks:
+        *whole, buffer = (buffer + chunk).split(b"\n\n")
+        if len(buffer) > _MAX_EVENT_BYTES:
+            raise BackendError("The model server sent an event without an end.")
+        out = b"".join(events.event(event) for event in whole)
+        if out:
+            yield out
+    if buffer.strip():
+        yield events.event(buffer)
+
+
+class _Unmasking:
+    """One streamed answer: an un-masker for each text that grows in it."""
+
+    def __init__(self, originals: Mapping[str, str], *, json_reply: bool) -> None:
+        self._originals = originals
+        self._json_reply = json_reply
+        self._growing: dict[tuple[int, str, int], StreamUnmasker] = {}
+        self._head: dict[str, Any] = {}  # id, model, created: for an event of our own making
+
+    def event(self, event: bytes) -> bytes:
+        if not event.startswith(b"data: "):
+            return event + b"\n\n"
+        if event == b"data: [DONE]":
+            return b"".join(self._left_over()) + DONE
+        try:
+            data = orjson.loads(event[6:])
+        except orjson.JSONDecodeError:
+            raise BackendError("The model server sent an event that is not JSON.") from None
+        if "choices" not in data:
+            return event + b"\n\n"
+        self._head = {name: data[name] for name in ("id", "object", "created", "model") if name in data}
+        for choice in data["choices"]:
+            self._choice(choice)
+        return b"data: " + orjson.dumps(data) + b"\n\n"
+
+    def _choice(self, choice: dict[str, Any]) -> None:
+        index = choice.get("index", 0)
+        delta = choice.setdefault("delta", {})
+        for name in _TEXT_FIELDS:
+            if delta.get(name):
+                delta[name] = self._unmasker(index, name, 0).feed(delta[name])
+        for call in delta.get("tool_calls") or ():
+            function = call.get("function") or {}
+            if function.get("name"):
+                function["name"] = unmask(function["name"], self._originals)
+            if function.get("arguments"):
+                function["arguments"] = self._unmasker(index, "arguments", call.get("index", 0)).feed(
+                    function["arguments"]
+                )
+        if choice.get("finish_reason"):
+            for key in [key for key in self._growing if key[0] == index]:
+                _append(delta, key, self._growing.pop(key).flush())
+
+    def _unmasker(self, index: int, name: str, call: int) -> StreamUnmasker:
+        key = (index, name, call)
+        if key not in self._growing:
+            escaped = name == "arguments" or (self._json_reply and name == "content")
+            self._growing[key] = StreamUnmasker(self._originals, json_escaped=escaped)
+        return self._growing[key]
+
+    def _left_over(self) -> Iterator[bytes]:
+        """Tails of choices that never got a finish_reason: nothing the model said is swallowed."""
+        for key, unmasker in self._growing.items():
+            delta: dict[str, Any] = {}
+            _append(delta, key, unmasker.flush())
+            if delta:
+                choice = {"index": key[0], "delta": delta, "finish_reason": None}
+                yield b"data: " + orjson.dumps({**self._head, "choices": [choice]}) + b"\n\n"
+        self._growing.clear()
+
+
+def _append(delta: dict[str, Any], key: tuple[int, str, int], tail: str) -> None:
+    if not tail:
+        return
+    _, name, call_index = key
+    if name != "arguments":
+        delta[name] = (delta.get(name) or "") + tail
+        return
+    calls = delta.setdefault("tool_calls", [])
+    for call in calls:
+        if call.get("index", 0) == call_index:
+            function = call.setdefault("function", {})
+            function["arguments"] = (function.get("arguments") or "") + tail
+            return
+    calls.append({"index": call_index, "function": {"arguments": tail}})

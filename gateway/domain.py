@@ -1,0 +1,131 @@
+"""The facts a request is made of. Frozen: a change makes a new one. What is personal has no repr."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class Role(StrEnum):
+    ADMIN = "admin"
+    TRAINER = "trainer"
+    GRADER = "grader"
+    METRICS = "metrics"  # may read /metrics and nothing else
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who asks. Only Keys makes one; every service method takes it first."""
+
+    key_id: str  # a public name of the key, fit for logs
+    role: Role
+    requests_per_minute: int
+
+
+@dataclass(frozen=True, slots=True)
+class Quota:
+    """What is left of a caller's request rate after this request was admitted."""
+
+    limit: int  # requests per minute
+    remaining: int
+    reset_s: float  # seconds until the bucket is full again
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Personal data found in one text: `text[start:end]` in characters."""
+
+    start: int
+    end: int
+    kind: str  # PERSON, EMAIL, PHONE, CARD, IBAN, IP, PASSPORT, INN, SNILS
+
+
+@dataclass(frozen=True, slots=True)
+class Masked:
+    """Texts fit to leave the gateway, and what stands behind each placeholder (which never leaves)."""
+
+    texts: tuple[str, ...] = field(repr=False)
+    originals: Mapping[str, str] = field(repr=False)  # placeholder -> what the caller wrote
+
+
+@dataclass(frozen=True, slots=True)
+class ServedModel:
+    """What the model server says it serves."""
+
+    name: str
+    context_window: int  # tokens, prompt and answer together
+
+
+@dataclass(frozen=True, slots=True)
+class Criterion:
+    """One line of a rubric. The model picks a whole level; code turns it into points."""
+
+    id: str
+    description: str = field(repr=False)
+    weight: float  # the criterion's share of the maximum is weight / sum of weights
+
+
+@dataclass(frozen=True, slots=True)
+class Rubric:
+    version: str  # name@version
+    criteria: tuple[Criterion, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """What is to be graded. `student_id` and `submission_id` are surrogate keys: never sent to a model."""
+
+    text: str = field(repr=False)
+    task_type: str  # code | text
+    language: str | None
+    max_score: float
+    question: str | None = field(repr=False, default=None)
+    references: tuple[str, ...] = field(repr=False, default=())
+    rubric: Rubric | None = None
+    contract: str = "v1"
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+
+    def __add__(self, other: "Usage") -> "Usage":
+        return Usage(
+            self.prompt_tokens + other.prompt_tokens, self.completion_tokens + other.completion_tokens
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The model's checked answer to one criterion."""
+
+    level: int
+    top_level: int  # the best level there is
+    confidence: float | None  # probability of the level among the levels allowed, 0..1; None: not told
+    evidence: str = field(repr=False, default="")  # a quote of the submission, or empty
+    comment: str = field(repr=False, default="")
+
+
+@dataclass(frozen=True, slots=True)
+class CriterionGrade:
+    id: str
+    points: float
+    max_points: float
+    evidence: str = field(repr=False)
+    comment: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Grade:
+    """A grade as it is answered. `score` is added up by code from the criteria."""
+
+    score: float
+    max_score: float
+    comments: str = field(repr=False)
+    criteria: tuple[CriterionGrade, ...]
+    grader: str
+    versions: Mapping[str, str]
+    confidence: float | None  # of the least certain criterion
+    review_reasons: tuple[str, ...]
+    partial: bool
+    usage: Usage

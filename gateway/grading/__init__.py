@@ -1,0 +1,1 @@
+"""Grading without any I/O: rubric, prompt, the model's reply, points."""

@@ -1,0 +1,51 @@
+"""A submission with its texts masked, and a grade with its texts un-masked."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from gateway.domain import Criterion, CriterionGrade, Grade, Submission
+from gateway.grading.placeholders import unmask
+
+
+def submission_texts(submission: Submission, *, code: bool) -> tuple[list[str], list[str]]:
+    """Everything of a submission that a model may see, as prose and as programs."""
+    criteria = submission.rubric.criteria if submission.rubric else ()
+    prose = [submission.question or "", *(criterion.description for criterion in criteria)]
+    answers = [*submission.references, submission.text]
+    return (prose, answers) if code else ([*prose, *answers], [])
+
+
+def with_submission_texts(submission: Submission, texts: Sequence[str]) -> Submission:
+    """The submission with other texts, in the order of submission_texts(): prose, then programs."""
+    rubric = submission.rubric
+    count = len(rubric.criteria) if rubric else 0
+    question, descriptions, answers = texts[0], texts[1 : 1 + count], texts[1 + count :]
+    if rubric:
+        criteria = tuple(
+            Criterion(criterion.id, text, criterion.weight)
+            for criterion, text in zip(rubric.criteria, descriptions, strict=True)
+        )
+        rubric = replace(rubric, criteria=criteria)
+    return replace(
+        submission,
+        question=question or None,
+        references=tuple(answers[:-1]),
+        text=answers[-1],
+        rubric=rubric,
+    )
+
+
+def unmasked_grade(grade: Grade, originals: Mapping[str, str]) -> Grade:
+    """The grade with the caller's own words back in its comments and quotes."""
+    if not originals:
+        return grade
+    return replace(
+        grade,
+        comments=unmask(grade.comments, originals),
+        criteria=tuple(
+            CriterionGrade(
+                c.id, c.points, c.max_points, unmask(c.evidence, originals), unmask(c.comment, originals)
+            )
+            for c in grade.criteria
+        ),
+    )

@@ -1,0 +1,213 @@
+"""READ FIRST: a request's whole life. Door -> guards -> route -> model -> back, each a short straight line.
+
+The doors (rest/) authenticate by admit(), read the body within bounds and call one of chat(), chat_stream(),
+grade(). What stands behind the ports is chosen in wiring.py.
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+
+import orjson
+
+from gateway.chat.reply import WholeStream, unmasked_completion, unmasked_stream
+from gateway.chat.request import Bounds, ChatRequest, read_chat
+from gateway.chat.texts import spoken_texts, with_texts
+from gateway.domain import Caller, Grade, Masked, Quota, Role, ServedModel, Submission, Usage
+from gateway.errors import BackendError, Forbidden, GatewayError, ModelNotFound, Overloaded
+from gateway.grader import GRADER, Grader, all_of
+from gateway.grading import reply
+from gateway.grading.masked import submission_texts, unmasked_grade, with_submission_texts
+from gateway.grading.placeholders import mask, new_nonce
+from gateway.ports import Analyzer, ChatBackend, Keys, Limits
+
+_READY_FRESH_S = 3.0
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """The settings that shape a request's life."""
+
+    bounds: Bounds = field(default_factory=Bounds)
+    mask_personal_data: bool = True
+    unknown_model_fallback: bool = False
+    timeout_s: float = 60.0
+    max_in_flight: int = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """A finished chat completion, ready to be sent as it is."""
+
+    body: bytes
+    usage: Usage
+    masked: int  # distinct values that were replaced
+
+
+@dataclass(frozen=True, slots=True)
+class CompletionStream:
+    events: AsyncIterator[bytes]
+    masked: int
+
+
+class Gateway:
+    """The one service behind every door."""
+
+    def __init__(
+        self,
+        keys: Keys,
+        limits: Limits,
+        analyzer: Analyzer,
+        backend: ChatBackend,
+        grader: Grader,
+        policy: Policy,
+    ) -> None:
+        self._keys = keys
+        self._limits = limits
+        self._analyzer = analyzer
+        self._backend = backend
+        self._grader = grader
+        self._policy = policy
+        self._in_flight = 0
+        self._ready_until = 0.0
+        self._ready_lock = asyncio.Lock()
+
+    # Guards
+
+    def admit(self, key: bytes) -> tuple[Caller, Quota]:
+        """Who is at the door, and one request taken from their rate. Raises Unauthenticated, RateLimited."""
+        caller = self._keys.caller_for(key)
+        return caller, self._limits.spend(caller)
+
+    # Chat completions
+
+    def read_chat(self, caller: Caller, body: bytes) -> ChatRequest:
+        """The body checked against the allow-list. Raises Forbidden, InvalidRequest and its like."""
+        _may_ask_models(caller)
+        return read_chat(body, self._policy.bounds)
+
+    async def chat(self, request: ChatRequest, *, unmask_reply: bool) -> Completion:
+        """One completion. Raises the errors of masking and of the model server."""
+        with self._place():
+            model = await self._model(request.model)
+            masked = await self._masked(spoken_texts(request.fields))
+            body = orjson.dumps({**with_texts(request.fields, masked.texts), "model": model.name})
+            answer = await self._backend.complete(body, self._policy.timeout_s)
+            completion = reply.parse_completion(answer)
+            if masked.originals and unmask_reply:
+                unmasked_completion(completion, masked.originals, json_reply=request.json_reply)
+                answer = orjson.dumps(completion)
+            return Completion(answer, reply.read_usage(completion), len(masked.originals))
+
+    @asynccontextmanager
+    async def chat_stream(
+        self, request: ChatRequest, *, unmask_reply: bool
+    ) -> AsyncIterator[CompletionStream]:
+        """A streamed completion as SSE bytes, ending with `data: [DONE]`. Entering waits for the model server
+        to accept; leaving, for whatever reason, ends the upstream request."""
+        with self._place():
+            model = await self._model(request.model)
+            masked = await self._masked(spoken_texts(request.fields))
+            body = orjson.dumps({**with_texts(request.fields, masked.texts), "model": model.name})
+            async with self._backend.stream(body, self._policy.timeout_s) as chunks:
+                events = _whole(chunks)
+                if masked.originals and unmask_reply:
+                    events = unmasked_stream(events, masked.originals, json_reply=request.json_reply)
+                yield CompletionStream(events, len(masked.originals))
+
+    # Grading
+
+    async def grade(self, caller: Caller, submission: Submission) -> Grade:
+        """A grade whose score is added up by code from checked verdicts. Raises UnusableAnswer when the
+        model's answer stays unusable after one repair: no grade is made up."""
+        _may_ask_models(caller)
+        with self._place():
+            code = submission.task_type == "code"
+            prose, programs = submission_texts(submission, code=code)
+            masked = await self._masked(prose, programs)
+            grade = await self._grader.grade(with_submission_texts(submission, masked.texts))
+            return unmasked_grade(grade, masked.originals)
+
+    async def grade_all(self, caller: Caller, submissions: Sequence[Submission]) -> list[Grade]:
+        """Grades in the order of the submissions. One that fails fails them all: KServe's answer has no
+        place for an error beside predictions."""
+        return await all_of([self.grade(caller, submission) for submission in submissions])
+
+    # Steps that the lines share
+
+    async def _model(self, name: str) -> ServedModel:
+        served = await self._backend.served_model()
+        if name != served.name and not self._policy.unknown_model_fallback:
+            raise ModelNotFound("There is no model of that name.", param="model")
+        return served
+
+    async def _masked(self, prose: Sequence[str], programs: Sequence[str] = ()) -> Masked:
+        """The texts, prose first, fit to leave. Raises MaskingUnavailable, and then nothing leaves."""
+        texts = [*prose, *programs]
+        if not self._policy.mask_personal_data:
+            return Masked(tuple(texts), {})
+        spans = await self._analyzer.analyze(prose) if prose else []
+        if programs:
+            spans = [*spans, *await self._analyzer.analyze(programs, code=True)]
+        return mask(texts, spans, new_nonce(texts), code=bool(programs))
+
+    @contextmanager
+    def _place(self) -> Iterator[None]:
+        """One of the bounded places at the model server. Raises Overloaded when none is free."""
+        if self._in_flight >= self._policy.max_in_flight:
+            raise Overloaded("Too many requests are being answered.", retry_after=1.0)
+        self._in_flight += 1
+        try:
+            yield
+        finally:
+            self._in_flight -= 1
+
+    # Operations
+
+    async def models(self) -> list[ServedModel]:
+        """The models a client may name: the served one, and the grader on top of it."""
+        served = await self._backend.served_model()
+        return [served, ServedModel(GRADER, served.context_window)]
+
+    async def status(self) -> dict[str, object]:
+        """What is behind the door now: facts for people, no check."""
+        try:
+            served = await self._backend.served_model()
+            model: str | None = served.name
+        except GatewayError:
+            model = None
+        return {"model": model, "in_flight": self._in_flight, "masking": self._policy.mask_personal_data}
+
+    @property
+    def in_flight(self) -> int:
+        """Requests at the model server now."""
+        return self._in_flight
+
+    async def check_ready(self) -> None:
+        """Returns when the model has just produced a token and masking works; raises what is wrong.
+        An answer is believed for a few seconds, and only one check runs at a time."""
+        async with self._ready_lock:
+            if time.monotonic() < self._ready_until:
+                return
+            await self._masked(["ready?"])
+            model = await self._backend.served_model()
+            asked = {"model": model.name, "messages": [{"role": "user", "content": "."}], "max_tokens": 1}
+            await self._backend.complete(orjson.dumps(asked), 10.0)
+            self._ready_until = time.monotonic() + _READY_FRESH_S
+
+
+def _may_ask_models(caller: Caller) -> None:
+    if caller.role is Role.METRICS:
+        raise Forbidden("This key may read metrics only.")
+
+
+async def _whole(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """The chunks as they are. Raises BackendError when they end without `data: [DONE]`: a cut stream must
+    not pass for a short answer."""
+    watched = WholeStream()
+    async for chunk in chunks:
+        yield watched.see(chunk)
+    if not watched.complete:
+        raise BackendError("The model server broke off its answer.")

@@ -1,0 +1,1 @@
+"""The HTTP door: OpenAI's and KServe's protocols over one service."""

@@ -1,0 +1,185 @@
+"""What is told of a request: one JSON line and a few counters. Never a body, a query or a key.
+
+Lines are gathered and written by a thread every fifth of a second: a full pipe must not stop the event loop.
+"""
+
+import asyncio
+import contextlib
+import logging
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import BinaryIO
+
+import orjson
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from gateway.domain import Caller, Quota, Usage
+from gateway.errors import Code
+
+_FLUSH_S = 0.2
+_MAX_LINES = 50_000  # waiting at once; more are counted and dropped
+_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.5, 1, 2.5, 5, 10, 30, 60)
+_ROUTES = frozenset(
+    {
+        "/v1/chat/completions",
+        "/v1/models",
+        "/v1/status",
+        "/metrics",
+        "/-/healthz",
+        "/-/readyz",
+        "/openapi.json",
+    }
+)
+
+
+@dataclass(slots=True)
+class Exchange:
+    """One request and its answer as they become known."""
+
+    request_id: str
+    method: str
+    path: str = field(repr=False)
+    started: float = field(default_factory=time.perf_counter)
+    caller: Caller | None = None
+    quota: Quota | None = None
+    status: int = 0  # 0: no answer was begun
+    code: Code | None = None
+    stream: bool = False
+    masked: int = 0
+    usage: Usage = field(default_factory=Usage)
+    client_left: bool = False
+    over: bool = False
+
+    @property
+    def route(self) -> str:
+        """The path's template: a path itself may hold what a caller typed."""
+        if self.path in _ROUTES:
+            return self.path
+        if self.path.startswith("/v1/models/"):
+            return "/v1/models/{name}:predict" if self.path.endswith(":predict") else "/v1/models/{name}"
+        return "other"
+
+
+class Observer:
+    """Counts exchanges and writes their lines to `out`."""
+
+    def __init__(self, in_flight: Callable[[], float], out: BinaryIO = sys.stdout.buffer) -> None:
+        self.registry = CollectorRegistry()
+        self._requests = Counter(
+            "gateway_requests", "Requests answered.", ("route", "status", "code"), registry=self.registry
+        )
+        self._seconds = Histogram(
+            "gateway_request_seconds",
+            "From the request's head to the last byte of its answer.",
+            ("route",),
+            buckets=_BUCKETS,
+            registry=self.registry,
+        )
+        self._tokens = Counter(
+            "gateway_tokens", "Tokens as the model server counts.", ("kind",), registry=self.registry
+        )
+        self._prompt_tokens = self._tokens.labels("prompt")
+        self._completion_tokens = self._tokens.labels("completion")
+        self._masked = Counter(
+            "gateway_masked_values", "Distinct personal values replaced in requests.", registry=self.registry
+        )
+        self._lost = Counter(
+            "gateway_log_lines_lost", "Log lines dropped, none could be written.", registry=self.registry
+        )
+        places = Gauge("gateway_in_flight", "Requests at the model server now.", registry=self.registry)
+        places.set_function(in_flight)
+        # labels() takes a lock and a dictionary walk for each call; the children are few.
+        self._children: dict[tuple[str, int, Code | None], tuple[Counter, Histogram]] = {}
+        self._out = out
+        self._lines: list[bytes] = []
+
+    def done(self, exchange: Exchange) -> None:
+        """Takes the account of a finished exchange."""
+        exchange.over = True
+        status = 499 if exchange.client_left else exchange.status
+        seconds = time.perf_counter() - exchange.started
+        route = exchange.route
+        key = (route, status, exchange.code)
+        children = self._children.get(key)
+        if children is None:
+            label = exchange.code.value if exchange.code else ""
+            children = self._requests.labels(route, str(status), label), self._seconds.labels(route)
+            self._children[key] = children
+        children[0].inc()
+        children[1].observe(seconds)
+        usage = exchange.usage
+        if usage.prompt_tokens:
+            self._prompt_tokens.inc(usage.prompt_tokens)
+            self._completion_tokens.inc(usage.completion_tokens)
+        if exchange.masked:
+            self._masked.inc(exchange.masked)
+        self._write(exchange, route, status, seconds)
+
+    def _write(self, exchange: Exchange, route: str, status: int, seconds: float) -> None:
+        if len(self._lines) >= _MAX_LINES:
+            self._lost.inc()
+            return
+        line = {
+            "ts": time.time(),
+            "level": "info" if status < 500 else "error",
+            "event": "request",
+            "request_id": exchange.request_id,
+            "key_id": exchange.caller.key_id if exchange.caller else None,
+            "method": exchange.method,
+            "route": route,
+            "status": status,
+            "code": exchange.code,
+            "ms": round(seconds * 1000, 3),
+            "stream": exchange.stream,
+            "masked": exchange.masked,
+            "prompt_tokens": exchange.usage.prompt_tokens,
+            "completion_tokens": exchange.usage.completion_tokens,
+        }
+        self._lines.append(orjson.dumps(line))
+
+    async def write_lines(self) -> None:
+        """Runs until cancelled, then writes what is left."""
+        try:
+            while True:
+                await asyncio.sleep(_FLUSH_S)
+                if self._lines:
+                    await asyncio.to_thread(self._flush)
+        finally:
+            self._flush()
+
+    def _flush(self) -> None:
+        lines, self._lines = self._lines, []
+        if not lines:
+            return
+        # A closed pipe is no reason to stop answering.
+        with contextlib.suppress(OSError, ValueError):
+            self._out.write(b"\n".join(lines) + b"\n")
+            self._out.flush()
+
+
+class JsonFormatter(logging.Formatter):
+    """Log records as JSON lines. Of an exception only its type and places: its text may quote a caller."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        line: dict[str, object] = {
+            "ts": record.created,
+            "level": record.levelname.lower(),
+            "event": record.getMessage(),
+            "logger": record.name,
+        }
+        if record.exc_info and record.exc_info[0]:
+            line["exception"] = record.exc_info[0].__name__
+            line["at"] = _places(record.exc_info[1])
+        return orjson.dumps(line).decode()
+
+
+def _places(error: BaseException | None) -> list[str]:
+    places = []
+    trace = error.__traceback__ if error else None
+    while trace:
+        code = trace.tb_frame.f_code
+        places.append(f"{code.co_filename.rsplit('/', 1)[-1]}:{trace.tb_lineno} {code.co_name}")
+        trace = trace.tb_next
+    return places[-12:]

@@ -1,0 +1,81 @@
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from gateway.adapters.vllm import VLLM
+from gateway.settings import Settings
+from gateway.wiring import Services, assembled
+from tests.fakes import FakeAnalyzer, FakeUpstream, serving
+
+KEY = "test-key"
+
+
+@dataclass
+class Running:
+    """A gateway over real sockets between a client and a fake model server."""
+
+    url: str
+    upstream: FakeUpstream
+    analyzer: FakeAnalyzer
+    services: Services
+    http: aiohttp.ClientSession
+
+    async def post(self, path: str, json: Any = None, **kwargs: Any) -> tuple[int, Any, Any]:
+        """Status, parsed body, headers."""
+        headers = {"authorization": f"Bearer {KEY}", **kwargs.pop("headers", {})}
+        async with self.http.post(self.url + path, json=json, headers=headers, **kwargs) as response:
+            return response.status, await response.json(), response.headers
+
+    async def get(self, path: str, key: str = KEY) -> tuple[int, Any, Any]:
+        headers = {"authorization": f"Bearer {key}"} if key else {}
+        async with self.http.get(self.url + path, headers=headers) as response:
+            kind = response.content_type
+            body = await (response.json() if kind == "application/json" else response.text())
+            return response.status, body, response.headers
+
+    async def chat(self, content: str = "Hello!", **fields: Any) -> tuple[int, Any, Any]:
+        body = {"model": "tiny", "messages": [{"role": "user", "content": content}], **fields}
+        return await self.post("/v1/chat/completions", body)
+
+    async def stream(self, content: str = "Hello!", **fields: Any) -> bytes:
+        """The raw bytes of a streamed answer."""
+        body = {"model": "tiny", "messages": [{"role": "user", "content": content}], "stream": True, **fields}
+        headers = {"authorization": f"Bearer {KEY}"}
+        async with self.http.post(f"{self.url}/v1/chat/completions", json=body, headers=headers) as response:
+            assert response.status == 200, await response.text()
+            assert response.content_type == "text/event-stream"
+            return await response.read()
+
+
+@pytest.fixture
+async def start(tmp_path: Path) -> AsyncIterator[Callable[..., Any]]:
+    """Starts a gateway with the settings given; everything is closed with the test."""
+    async with AsyncExitStack() as stack:
+
+        async def started(analyzer: FakeAnalyzer | None = None, **settings: Any) -> Running:
+            upstream = FakeUpstream()
+            llm_url = settings.pop("llm_url", None) or await stack.enter_async_context(upstream.running())
+            chosen = Settings(
+                **{"api_key": KEY, "api_keys_file": tmp_path / "keys.json", "llm_url": llm_url, **settings}
+            )
+            backend = VLLM(llm_url, "llm-key", connect_timeout_s=1.0, max_connections=64)
+            stack.push_async_callback(backend.close)
+            analyzer = analyzer or FakeAnalyzer()
+            services = assembled(chosen, backend, analyzer)
+            url = await stack.enter_async_context(serving(services.app))
+            http = await stack.enter_async_context(aiohttp.ClientSession())
+            return Running(url, upstream, analyzer, services, http)
+
+        yield started
+
+
+@pytest.fixture
+async def running(start: Callable[..., Any]) -> Running:
+    """A gateway with default settings and an analyser that finds nothing."""
+    gateway: Running = await start()
+    return gateway
