@@ -32,6 +32,7 @@ async def _serve(settings: Settings, *, announce: bool) -> None:
             lifespan="off",
             log_config=None,
             access_log=False,
+            proxy_headers=False,
             server_header=False,
             date_header=False,
             timeout_graceful_shutdown=_DRAIN_S,

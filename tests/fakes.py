@@ -184,13 +184,13 @@ class FakeUpstream:
 async def serving(app: App) -> AsyncIterator[str]:
     """The application over a real socket, in this event loop. Yields its base address."""
     config = uvicorn.Config(app, port=0, http="httptools", lifespan="off", log_config=None, access_log=False)
+    config.load()
     server = uvicorn.Server(config)
-    server.install_signal_handlers = lambda: None  # type: ignore[method-assign,attr-defined]
-    task = asyncio.create_task(server.serve())
-    while not server.started:
-        await asyncio.sleep(0.005)
+    server.lifespan = config.lifespan_class(config)
+    # Started and stopped by hand: serve() looks for its end ten times a second, which adds up over tests.
+    await server.startup()
     try:
         yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
     finally:
-        server.should_exit = True
-        await task
+        server.force_exit = True
+        await server.shutdown()

@@ -95,7 +95,7 @@ class Door:
     async def _let_in(
         self, scope: Scope, receive: Receive, answer: "_Answer", headers: dict[bytes, bytes]
     ) -> None:
-        exchange, path, method = answer.exchange, scope["path"], scope["method"]
+        exchange, path = answer.exchange, scope["path"]
         scope.setdefault("state", {})["exchange"] = exchange
         if path in PUBLIC_PATHS:
             await self._pages(scope, receive, answer)
@@ -103,11 +103,9 @@ class Door:
         exchange.caller, exchange.quota = self._gateway.admit(_key(headers))
         if exchange.caller.role is Role.METRICS and path != "/metrics":
             raise Forbidden("This key may read metrics only.")
-        body = b""
-        if method not in ("GET", "HEAD", "DELETE"):
-            body = await self._body(receive, headers)
+        body = await self._body(receive, headers)
         with _Watch(exchange, receive):
-            if path == CHAT_PATH and method == "POST":
+            if path == CHAT_PATH and exchange.method == "POST":
                 choice = headers.get(b"x-unmask")
                 unmask = self._policy.unmask_replies if choice is None else choice.lower() == b"true"
                 await self._chat(Visit(exchange, headers, unmask), body, answer)
