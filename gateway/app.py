@@ -1,8 +1,11 @@
 """Serves the gateway in one event loop with one shutdown."""
 
 import asyncio
+import signal
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import uvicorn
 import uvloop
@@ -14,6 +17,18 @@ from gateway.wiring import log_as_json, services
 
 _DRAIN_S = 20  # seconds for answers under way after a stop signal
 _SAY_EVERY_S = 10.0
+
+
+class _Server(uvicorn.Server):
+    """uvicorn raises a caught signal again when it has stopped, which would end the process before what
+    wiring opened is closed; here the signal only asks for the shutdown."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, self.handle_exit, number, None)
+        yield
 
 
 def serve(settings: Settings, *, announce: bool) -> None:
@@ -37,7 +52,7 @@ async def _serve(settings: Settings, *, announce: bool) -> None:
             date_header=False,
             timeout_graceful_shutdown=_DRAIN_S,
         )
-        server = uvicorn.Server(config)
+        server = _Server(config)
         herald = asyncio.create_task(_announce(made.gateway, settings)) if announce else None
         await server.serve()
         if herald:

@@ -1,8 +1,8 @@
 """Personal data out, placeholders in, and back again. Pure: what is personal was decided before.
 
-A placeholder looks like `<PERSON_1_k3f9x>`: kind, number within the request, the request's nonce. The nonce keeps
-a student's own `<PERSON_1>` from being mistaken for one of ours, and un-masking is a single pass, so what was put
-back is never looked at again.
+A placeholder looks like `<PERSON_1_k3f9x>`: kind, number within the request, the request's nonce. The nonce
+keeps a student's own `<PERSON_1>` from being mistaken for one of ours; un-masking is a single pass, so what
+was put back is never looked at again.
 """
 
 import json
@@ -19,8 +19,8 @@ _NONCE_LENGTH = 5
 _OURS = re.compile(r"<[A-Z]+_[0-9]+_[0-9a-z]+>")
 _WORD = re.compile(r"\w+")
 
-# A value outside these lengths (characters) is masked where it was found and not looked for elsewhere: a shorter one
-# is too often a common word, a longer one would let one request of odd values cost seconds.
+# A value outside these lengths (characters) is masked where it was found and not looked for elsewhere: a
+# shorter one is too often a common word, a longer one would let one request of odd values cost seconds.
 _SHORTEST_REPEATED = 4
 _LONGEST_REPEATED = 64
 
@@ -36,9 +36,9 @@ def new_nonce(texts: Sequence[str]) -> str:
 def mask(texts: Sequence[str], spans: Sequence[Sequence[Span]], nonce: str, *, code: bool = False) -> Masked:
     """Replaces every span (sorted by start, not overlapping; one sequence per text) by its placeholder.
 
-    The same words of the same kind get the same placeholder in all texts. Every other exact occurrence of a found
-    value is masked too, because a recogniser often misses the second mention; with `code` only values that no
-    identifier can be (they hold a blank, a dot, a dash...), so that programs keep their meaning.
+    The same words of the same kind get the same placeholder in all texts. Every other exact occurrence of a
+    found value is masked too, because a recogniser often misses the second mention; with `code` only values
+    that no identifier can be (they hold a blank, a dot, a dash...), so that programs keep their meaning.
     """
     if not any(spans):
         return Masked(texts=tuple(texts), originals={})
@@ -82,8 +82,8 @@ class _Numbering:
 class _Repeats:
     """Finds exact occurrences of known values at word boundaries.
 
-    Values are looked up by their first word and then by their few lengths: thousands of values in a long text stay
-    near linear, where one alternation of them all would be tried at every character.
+    Values are looked up by their first word and then by their few lengths: thousands of values in a long text
+    stay near linear, where one alternation of them all would be tried at every character.
     """
 
     def __init__(self, placeholder_of: Mapping[str, str], *, identifiers: bool) -> None:
@@ -149,7 +149,7 @@ def _replace(text: str, found: Sequence[Span], placeholders: _Numbering, repeats
 def unmask(text: str, originals: Mapping[str, str], *, json_escaped: bool = False) -> str:
     """Puts the originals back in one pass; what is no placeholder of this request stays as it is.
 
-    With `json_escaped` the values go in as they must stand inside a JSON string (tool-call arguments, JSON answers).
+    With `json_escaped` the values go in as they must stand inside a JSON string (tool calls, JSON mode).
     """
     if not originals or "<" not in text:
         return text
@@ -169,8 +169,8 @@ def _escaped(originals: Mapping[str, str]) -> dict[str, str]:
 class StreamUnmasker:
     """`unmask` for a text that arrives in pieces, cut anywhere.
 
-    Holds back only a tail that may be the beginning of one of this request's placeholders; the pieces put together
-    equal `unmask` of the whole.
+    Holds back only a tail that may be the beginning of one of this request's placeholders; the pieces put
+    together equal `unmask` of the whole.
     """
 
     __slots__ = ("_known", "_longest", "_originals", "_tail")

@@ -47,7 +47,9 @@ async def test_an_answer_comes_back_as_the_model_gave_it(running: Running) -> No
 @pytest.mark.parametrize("body", [b'{"model": "tiny", "messages": []}', b"{broken", b"x" * 5000])
 async def test_a_wrong_key_is_401_whatever_the_body_is(running: Running, key: str, body: bytes) -> None:
     headers = {"authorization": key} if key else {}
-    async with running.http.post(f"{running.url}/v1/chat/completions", data=body, headers=headers) as response:
+    async with running.http.post(
+        f"{running.url}/v1/chat/completions", data=body, headers=headers
+    ) as response:
         answer = await response.json()
     assert response.status == 401
     assert answer["error"].keys() == {"message", "type", "param", "code"}
@@ -93,8 +95,16 @@ async def test_the_backend_never_sees_a_name(start: Callable[..., Any]) -> None:
                 "role": "assistant",
                 "content": None,
                 "tool_calls": [
-                    {"id": "c1", "type": "function", "function": {"name": "notify", "arguments": json.dumps(NAME)}},
-                    {"id": "c2", "type": "function", "function": {"name": "notify", "arguments": f'"{NAME}"'}},
+                    {
+                        "id": "c1",
+                        "type": "function",
+                        "function": {"name": "notify", "arguments": json.dumps(NAME)},
+                    },
+                    {
+                        "id": "c2",
+                        "type": "function",
+                        "function": {"name": "notify", "arguments": f'"{NAME}"'},
+                    },
                 ],
             },
         ],
@@ -145,7 +155,9 @@ async def test_a_stream_is_not_buffered(running: Running) -> None:
     running.upstream.reply = running.upstream.hangs(after=chunk("first"))
     body = {"model": "tiny", "messages": [{"role": "user", "content": "x"}], "stream": True}
     headers = {"authorization": f"Bearer {KEY}"}
-    async with running.http.post(f"{running.url}/v1/chat/completions", json=body, headers=headers) as response:
+    async with running.http.post(
+        f"{running.url}/v1/chat/completions", json=body, headers=headers
+    ) as response:
         first = await asyncio.wait_for(response.content.readuntil(b"\n\n"), 2)
     assert b"first" in first
     await asyncio.wait_for(running.upstream.cancelled.wait(), 1)  # leaving cancels upstream within a second
@@ -204,7 +216,8 @@ async def test_streamed_tool_arguments_stay_json_after_unmasking(start: Callable
         placeholder = body["messages"][0]["content"]
         written = '{"to": "' + placeholder + '"}'
         pieces = [
-            chunk(tool_calls=[{"index": 0, "function": {"arguments": part}}]) for part in (written[:11], written[11:])
+            chunk(tool_calls=[{"index": 0, "function": {"arguments": part}}])
+            for part in (written[:11], written[11:])
         ]
         return await FakeUpstream.streams(*pieces, chunk(finish="tool_calls"), DONE)(request, body)
 
@@ -229,7 +242,12 @@ async def test_a_stream_without_done_is_an_error_not_a_short_answer(running: Run
 
 @pytest.mark.parametrize(
     ("status", "answered", "code"),
-    [(500, 502, "backend_error"), (401, 502, "backend_error"), (503, 503, "backend_unavailable"), (400, 400, "invalid_request")],
+    [
+        (500, 502, "backend_error"),
+        (401, 502, "backend_error"),
+        (503, 503, "backend_unavailable"),
+        (400, 400, "invalid_request"),
+    ],
 )
 @pytest.mark.parametrize("stream", [False, True])
 async def test_what_the_model_server_refuses_is_told_in_our_words(
@@ -257,7 +275,9 @@ async def test_a_model_server_that_is_down_is_503_with_retry_after(start: Callab
 
 
 @pytest.mark.parametrize("stream", [False, True])
-async def test_a_model_server_that_is_slow_is_504_at_the_deadline(start: Callable[..., Any], stream: bool) -> None:
+async def test_a_model_server_that_is_slow_is_504_at_the_deadline(
+    start: Callable[..., Any], stream: bool
+) -> None:
     running = await start(llm_timeout_s=0.3)
     running.upstream.reply = running.upstream.hangs()
     status, body, _ = await running.chat(stream=stream)

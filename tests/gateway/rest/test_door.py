@@ -35,9 +35,7 @@ async def raw_exchange(running: Running, sent: bytes, *, pause_s: float = 0.0, r
 
 
 def head_of(extra: str = "") -> bytes:
-    return (
-        f"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {KEY}\r\n{extra}\r\n".encode()
-    )
+    return f"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {KEY}\r\n{extra}\r\n".encode()
 
 
 async def test_a_body_that_says_it_is_too_large_is_413_unread(start: Callable[..., Any]) -> None:
@@ -64,7 +62,8 @@ async def test_a_body_that_does_not_arrive_is_408(start: Callable[..., Any]) -> 
 async def test_a_slow_but_whole_body_is_taken(running: Running) -> None:
     body = json.dumps({"model": "tiny", "messages": [{"role": "user", "content": "hi"}]}).encode()
     head = head_of(f"content-length: {len(body)}\r\n")
-    assert (await raw_exchange(running, head + body[:9], pause_s=0.1, rest=body[9:])).startswith(b"HTTP/1.1 200")
+    answer = await raw_exchange(running, head + body[:9], pause_s=0.1, rest=body[9:])
+    assert answer.startswith(b"HTTP/1.1 200")
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "br", "deflate, gzip", "nonsense"])

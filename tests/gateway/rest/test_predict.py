@@ -35,7 +35,11 @@ async def test_a_bare_payload_gets_a_bare_grade(running: Running) -> None:
         "rubric": "default-code@1.0.0",
         "contract": "v1",
     }
-    assert (grade["partial"], grade["grader"], grade["usage"]["completion_tokens"]) == (False, "grader-llm", 3)
+    assert (grade["partial"], grade["grader"], grade["usage"]["completion_tokens"]) == (
+        False,
+        "grader-llm",
+        3,
+    )
 
 
 async def test_instances_get_predictions_in_their_order(running: Running) -> None:
@@ -64,7 +68,9 @@ async def test_the_model_is_forced_into_a_schema(running: Running) -> None:
 async def test_each_criterion_is_asked_alone_and_the_score_is_added_up_by_code(running: Running) -> None:
     async def by_criterion(_: web.Request, body: Any) -> web.Response:
         prompt = body["messages"][1]["content"]
-        return web.json_response(completion(verdict(4 if "Criterion A" in prompt else 1, comment="score: 10/10")))
+        return web.json_response(
+            completion(verdict(4 if "Criterion A" in prompt else 1, comment="score: 10/10"))
+        )
 
     running.upstream.reply = by_criterion
     rubric = {
@@ -85,7 +91,15 @@ async def test_each_criterion_is_asked_alone_and_the_score_is_added_up_by_code(r
 
 @pytest.mark.parametrize(
     "broken",
-    ["", "no json", '{"level": 3}', verdict(9), '{"evidence": "", "comment": "", "level": "3"}', "[1]", "null"],
+    [
+        "",
+        "no json",
+        '{"level": 3}',
+        verdict(9),
+        '{"evidence": "", "comment": "", "level": "3"}',
+        "[1]",
+        "null",
+    ],
 )
 async def test_an_unusable_answer_is_repaired_once_and_says_so(running: Running, broken: str) -> None:
     running.upstream.reply = FakeUpstream.says(broken, verdict(2))
@@ -170,7 +184,11 @@ async def test_what_does_not_fit_the_window_is_cut_and_said(start: Callable[...,
     running.upstream.context_window = window
     running.upstream.reply = FakeUpstream.says('{"level": 2}' if window == 512 else verdict(4))
     long = "слово " * 10_000
-    payload = {"submission": f"HEAD {long} TAIL", "question": f"{long} What now?", "reference_answers": [long]}
+    payload = {
+        "submission": f"HEAD {long} TAIL",
+        "question": f"{long} What now?",
+        "reference_answers": [long],
+    }
     status, grade, _ = await running.post(PREDICT, payload)
     assert (status, grade["partial"], grade["score"]) == (200, True, 10)
     assert "submission_or_task_cut" in grade["review_reasons"]
@@ -185,7 +203,9 @@ async def test_a_small_window_gets_the_compact_prompt_of_the_local_model(running
     running.upstream.context_window = 512
     running.upstream.reply = FakeUpstream.says('{"level": 1}')
     payload = {"submission": "Plants make sugar.", "question": "What do plants make?"}
-    _, grade, _ = await running.post(PREDICT, {**payload, "reference_answers": ["Sugar and oxygen.", "Sugar"]})
+    _, grade, _ = await running.post(
+        PREDICT, {**payload, "reference_answers": ["Sugar and oxygen.", "Sugar"]}
+    )
     assert running.upstream.bodies[-1]["messages"] == [
         {"role": "system", "content": "Grade the answer: 0 wrong, 1 partly, 2 correct."},
         {
@@ -234,6 +254,11 @@ async def test_models_are_listed_for_openai_and_kserve_in_one_answer(running: Ru
     assert body["object"] == "list"
     assert body["models"] == ["tiny", "grader-llm"] == [entry["id"] for entry in body["data"]]
     _, one, _ = await running.get("/v1/models/grader-llm")
-    assert (one["id"], one["object"], one["name"], one["ready"]) == ("grader-llm", "model", "grader-llm", True)
+    assert (one["id"], one["object"], one["name"], one["ready"]) == (
+        "grader-llm",
+        "model",
+        "grader-llm",
+        True,
+    )
     status, missing, _ = await running.get("/v1/models/nothing")
     assert (status, missing["error"]["code"]) == (404, "model_not_found")

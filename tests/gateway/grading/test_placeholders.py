@@ -1,0 +1,196 @@
+import json
+import re
+import time
+
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from gateway.domain import Span
+from gateway.grading.placeholders import StreamUnmasker, mask, new_nonce, unmask
+
+NONCE = "k3f9x"
+
+
+def spans_of(text: str, *values: tuple[str, str]) -> list[Span]:
+    return sorted(
+        (Span(text.index(value), text.index(value) + len(value), kind) for value, kind in values),
+        key=lambda span: span.start,
+    )
+
+
+def one(text: str, *values: tuple[str, str], code: bool = False) -> tuple[str, dict[str, str]]:
+    masked = mask([text], [spans_of(text, *values)], NONCE, code=code)
+    return masked.texts[0], dict(masked.originals)
+
+
+def test_a_value_gives_way_to_its_kind_its_number_and_the_nonce() -> None:
+    text, originals = one("I am Anna Smith, a@b.cd.", ("Anna Smith", "PERSON"), ("a@b.cd", "EMAIL"))
+    assert text == "I am <PERSON_1_k3f9x>, <EMAIL_1_k3f9x>."
+    assert originals == {"<PERSON_1_k3f9x>": "Anna Smith", "<EMAIL_1_k3f9x>": "a@b.cd"}
+
+
+def test_two_messages_never_share_a_number_and_one_person_never_gets_two() -> None:
+    texts = ["I am Anna.", "I am Boris.", "Anna and Boris"]
+    spans = [spans_of(texts[0], ("Anna", "PERSON")), spans_of(texts[1], ("Boris", "PERSON")), []]
+    masked = mask(texts, spans, NONCE)
+    assert masked.texts == (
+        "I am <PERSON_1_k3f9x>.",
+        "I am <PERSON_2_k3f9x>.",
+        "<PERSON_1_k3f9x> and <PERSON_2_k3f9x>",
+    )
+
+
+def test_a_mention_the_recogniser_missed_is_masked_too_before_and_after() -> None:
+    text = "Павлов спросил. Меня зовут Павлов. Павлов!"
+    spans = [[Span(27, 33, "PERSON")]]
+    assert mask([text], spans, NONCE).texts[0].count("Павлов") == 0
+
+
+def test_a_value_inside_a_longer_word_is_not_a_mention() -> None:
+    text, _ = one("Anna met Annabel and Joanna.", ("Anna", "PERSON"))
+    assert text == "<PERSON_1_k3f9x> met Annabel and Joanna."
+
+
+def test_a_value_of_three_letters_is_masked_only_where_it_was_found() -> None:
+    text, _ = one("Ann is an author. Ann!", ("Ann", "PERSON"))
+    assert text == "<PERSON_1_k3f9x> is an author. Ann!"
+
+
+def test_a_phone_that_begins_with_a_sign_is_found_again() -> None:
+    text, _ = one("+7 903 123-45-67, once more +7 903 123-45-67.", ("+7 903 123-45-67", "PHONE"))
+    assert text == "<PHONE_1_k3f9x>, once more <PHONE_1_k3f9x>."
+
+
+def test_the_longer_of_two_known_values_is_taken() -> None:
+    texts = ["Anna", "Anna Smith", "see Anna Smith and Anna"]
+    spans = [[Span(0, 4, "PERSON")], [Span(0, 10, "PERSON")], []]
+    assert mask(texts, spans, NONCE).texts[2] == "see <PERSON_2_k3f9x> and <PERSON_1_k3f9x>"
+
+
+def test_in_a_program_a_name_is_not_looked_for_among_identifiers() -> None:
+    program = "# by Anna\nAnna = Smith()  # Anna Smith\nx = 'Anna Smith'"
+    spans = [[Span(5, 9, "PERSON"), Span(28, 38, "PERSON")]]
+    assert mask([program], spans, NONCE, code=True).texts[0] == (
+        "# by <PERSON_1_k3f9x>\nAnna = Smith()  # <PERSON_2_k3f9x>\nx = '<PERSON_2_k3f9x>'"
+    )
+
+
+def test_when_nothing_was_found_the_texts_are_the_very_same() -> None:
+    text = "".join(["nothing ", "personal"])
+    masked = mask([text], [[]], NONCE)
+    assert masked.texts[0] is text
+    assert masked.originals == {}
+
+
+def test_a_nonce_is_new_and_stands_in_none_of_the_texts(monkeypatch: pytest.MonkeyPatch) -> None:
+    letters = iter("aaaaabbbbb")
+    monkeypatch.setattr("gateway.grading.placeholders.secrets.choice", lambda _: next(letters))
+    assert new_nonce(["harmless", "xx aaaaa xx"]) == "bbbbb"
+
+
+def test_nonces_are_short_and_plain() -> None:
+    assert re.fullmatch(r"[0-9a-z]{4,6}", new_nonce([]))
+
+
+def test_what_a_student_wrote_like_a_placeholder_stays() -> None:
+    originals = {"<PERSON_1_k3f9x>": "Anna"}
+    text = "<PERSON_1> <PERSON_2_k3f9x> <PERSON_1_zzzzz> <PERSON_1_k3f9x>"
+    assert unmask(text, originals) == "<PERSON_1> <PERSON_2_k3f9x> <PERSON_1_zzzzz> Anna"
+
+
+def test_an_original_that_looks_like_a_placeholder_is_not_put_back_twice() -> None:
+    originals = {"<PERSON_1_k3f9x>": "<PERSON_2_k3f9x>", "<PERSON_2_k3f9x>": "Boris"}
+    assert unmask("<PERSON_1_k3f9x>", originals) == "<PERSON_2_k3f9x>"
+
+
+def test_inside_json_a_value_is_escaped() -> None:
+    originals = {"<PERSON_1_k3f9x>": 'An"na\\\n'}
+    reply = '{"name": "<PERSON_1_k3f9x>"}'
+    assert json.loads(unmask(reply, originals, json_escaped=True)) == {"name": 'An"na\\\n'}
+
+
+def test_a_stream_holds_back_only_what_may_become_a_placeholder() -> None:
+    stream = StreamUnmasker({"<PERSON_1_k3f9x>": "Anna"})
+    assert stream.feed("a < b, <b>, <PER") == "a < b, <b>, "
+    assert stream.feed("SONAL ") == "<PERSONAL "
+    assert stream.feed("<PERSON_1_k3") == ""
+    assert stream.feed("f9x> ok <") == "Anna ok "
+    assert stream.flush() == "<"
+    assert stream.flush() == ""
+
+
+def test_a_stream_of_plain_deltas_costs_next_to_nothing() -> None:
+    stream = StreamUnmasker({f"<PERSON_{i}_k3f9x>": "Anna" for i in range(50)})
+    started = time.perf_counter()
+    for _ in range(20_000):
+        stream.feed(" token")
+    assert (time.perf_counter() - started) / 20_000 < 10e-6  # 0.2 microseconds on a quiet machine
+
+
+def test_thousands_of_values_in_a_long_text_take_less_than_two_seconds() -> None:
+    numbers = [f"10.0.{i // 250}.{i % 250}" for i in range(15_000)]
+    text = " ".join(numbers)
+    spans, at = [], 0
+    for number in numbers:
+        spans.append(Span(at, at + len(number), "IP"))
+        at += len(number) + 1
+    started = time.perf_counter()
+    masked = mask([text, text], [spans, []], NONCE)
+    assert "10.0." not in "".join(masked.texts)
+    assert time.perf_counter() - started < 2
+
+
+# Small alphabets, so that values repeat, touch, contain each other and look like placeholders.
+pieces = st.sampled_from(["Anna", "An", "Anna Smith", "<", ">", "<PERSON_1_", "k3f9x", "_1", " ", "é", '"', "\\", "Я", "\n"])
+texts = st.lists(pieces, max_size=12).map("".join)
+any_text = st.one_of(texts, st.text(max_size=40))
+
+
+@st.composite
+def texts_with_spans(draw: st.DrawFn) -> tuple[list[str], list[list[Span]]]:
+    found: list[list[Span]] = []
+    drawn = draw(st.lists(any_text, min_size=1, max_size=4))
+    for text in drawn:
+        cuts = sorted(draw(st.sets(st.integers(0, len(text)), max_size=6)))
+        kinds = st.sampled_from(["PERSON", "EMAIL", "PHONE"])
+        found.append([Span(a, b, draw(kinds)) for a, b in zip(cuts[::2], cuts[1::2], strict=False)])
+    return drawn, found
+
+
+@given(texts_with_spans())
+def test_masking_and_unmasking_is_the_identity(case: tuple[list[str], list[list[Span]]]) -> None:
+    originals_texts, spans = case
+    masked = mask(originals_texts, spans, new_nonce(originals_texts))
+    assert [unmask(text, masked.originals) for text in masked.texts] == originals_texts
+
+
+@given(texts_with_spans())
+def test_what_was_found_is_not_in_the_masked_text(case: tuple[list[str], list[list[Span]]]) -> None:
+    plain, spans = case
+    nonce = new_nonce(plain)
+    masked = mask(plain, spans, nonce)
+    for text, before, found in zip(masked.texts, plain, spans, strict=True):
+        rest = re.sub(rf"<[A-Z]+_\d+_{nonce}>", "", text)
+        assert len(rest) <= len(before) - sum(span.end - span.start for span in found)
+
+
+@given(any_text, st.data())
+def test_a_stream_equals_the_whole_at_every_split(middle: str, data: st.DataObject) -> None:
+    originals = {"<PERSON_1_k3f9x>": "Anna", "<PERSON_12_k3f9x>": '<PERSON_1_k3f9x"', "<EMAIL_1_k3f9x>": ""}
+    reply = "".join(data.draw(st.lists(st.sampled_from([middle, *originals, "<PERSON_1_k3f9x", "<<"]), max_size=5)))
+    for escaped in (False, True):
+        whole = unmask(reply, originals, json_escaped=escaped)
+        for cut in range(len(reply) + 1):
+            stream = StreamUnmasker(originals, json_escaped=escaped)
+            assert stream.feed(reply[:cut]) + stream.feed(reply[cut:]) + stream.flush() == whole
+        stream = StreamUnmasker(originals, json_escaped=escaped)
+        assert "".join(map(stream.feed, reply)) + stream.flush() == whole
+
+
+@given(st.text(), any_text)
+def test_unmasking_keeps_json_parseable(value: str, around: str) -> None:
+    assume("k3f9x" not in around)
+    reply = json.dumps({"comment": f"{around}<PERSON_1_k3f9x>{around}"}, ensure_ascii=False)
+    unmasked = unmask(reply, {"<PERSON_1_k3f9x>": value}, json_escaped=True)
+    assert json.loads(unmasked) == {"comment": f"{around}{value}{around}"}
