@@ -91,9 +91,7 @@ class Gateway:
     async def chat(self, request: ChatRequest, *, unmask_reply: bool) -> Completion:
         """One completion. Raises the errors of masking and of the model server."""
         with self._place():
-            model = await self._model(request.model)
-            masked = await self._masked(spoken_texts(request.fields))
-            body = orjson.dumps({**with_texts(request.fields, masked.texts), "model": model.name})
+            body, masked = await self._outgoing(request)
             answer = await self._backend.complete(body, self._policy.timeout_s)
             completion = reply.parse_completion(answer)
             if masked.originals and unmask_reply:
@@ -108,9 +106,7 @@ class Gateway:
         """A streamed completion as SSE bytes, ending with `data: [DONE]`. Entering waits for the model server
         to accept; leaving, for whatever reason, ends the upstream request."""
         with self._place():
-            model = await self._model(request.model)
-            masked = await self._masked(spoken_texts(request.fields))
-            body = orjson.dumps({**with_texts(request.fields, masked.texts), "model": model.name})
+            body, masked = await self._outgoing(request)
             async with self._backend.stream(body, self._policy.timeout_s) as chunks:
                 events = _whole(chunks)
                 if masked.originals and unmask_reply:
@@ -136,6 +132,14 @@ class Gateway:
         return await all_of([self.grade(caller, submission) for submission in submissions])
 
     # Steps that the lines share
+
+    async def _outgoing(self, request: ChatRequest) -> tuple[bytes, Masked]:
+        """What the model server gets: the checked request, masked, for the model that it serves."""
+        model = await self._model(request.model)
+        spoken = spoken_texts(request.fields) if self._policy.mask_personal_data else ()
+        masked = await self._masked(spoken)
+        fields = with_texts(request.fields, masked.texts) if masked.originals else request.fields
+        return orjson.dumps({**fields, "model": model.name}), masked
 
     async def _model(self, name: str) -> ServedModel:
         served = await self._backend.served_model()
