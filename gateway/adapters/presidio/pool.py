@@ -1,0 +1,223 @@
+"""The Analyzer port over worker processes. Light: Presidio, spaCy and numpy load in the workers only.
+
+Plain child processes with a pipe each, not `concurrent.futures`: its pool breaks as a whole when one worker
+dies, has no way to end a stuck worker but private attributes, and its children run the parent's main module.
+"""
+
+import asyncio
+import json
+import os
+import struct
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import cast
+
+from gateway.adapters.presidio.process import frame
+from gateway.domain import Span
+from gateway.errors import MaskingUnavailable, Overloaded
+
+_ROOT = Path(__file__).parents[3]
+_BOOT = (
+    "import sys; sys.path.insert(0, sys.argv[1]);"
+    "from gateway.adapters.presidio.process import serve; serve(sys.argv[2] == 'names', int(sys.argv[3]))"
+)
+_START_S = 60.0  # a busy machine loads the libraries slowly
+_REST_S = (0.5, 1.0, 2.0, 5.0, 15.0)  # pauses between failed starts
+_LENGTH = struct.Struct(">I")
+
+Answer = list[list[tuple[int, int, str]]]
+
+
+@dataclass(slots=True)
+class _Job:
+    texts: Sequence[str] = field(repr=False)
+    code: bool
+    answer: "asyncio.Future[Answer]" = field(repr=False)
+    taken: bool = False
+
+
+class AnalyzerPool:
+    """Finds personal data; fails closed.
+
+    `workers`: processes, one request at a time each (about 65 MB, with `names` 160 MB).
+    `names`: Russian names by NER too; without it by rules only.
+    `max_waiting`: requests that may wait before Overloaded.
+    `timeout_s`: seconds one analysis may take before its worker is killed and replaced; after twice that a
+    request that still waits is refused. Under Presidio's own 60 s, when it skips a slow pattern: a leak.
+    """
+
+    def __init__(
+        self, workers: int = 1, names: bool = True, max_waiting: int = 256, timeout_s: float = 10.0
+    ) -> None:
+        if not 0 < timeout_s < 60:
+            raise ValueError("timeout_s must be between 0 and 60 seconds")
+        self._names = names
+        self._timeout_s = timeout_s
+        self._waiting: asyncio.Queue[_Job] = asyncio.Queue(max_waiting)
+        self._slots = [_Slot(self._waiting, names, timeout_s) for _ in range(workers)]
+
+    async def start(self) -> None:
+        """Starts the workers; returns when each has analysed a first text or failed to (see `ready`)."""
+        await asyncio.gather(*(slot.start() for slot in self._slots))
+
+    async def ready(self) -> bool:
+        """Whether at least one worker is up."""
+        return any(slot.up for slot in self._slots)
+
+    async def analyze(self, texts: Sequence[str], *, code: bool = False) -> list[list[Span]]:
+        """See the port. Waits for a worker that is being replaced. Raises MaskingUnavailable, Overloaded."""
+        if not texts:
+            return []
+        if not any(slot.hopeful for slot in self._slots):
+            raise MaskingUnavailable("Personal data cannot be looked for: no analyser is running.")
+        job = _Job(texts, code, asyncio.get_running_loop().create_future())
+        try:
+            self._waiting.put_nowait(job)
+        except asyncio.QueueFull:
+            raise Overloaded("Too many requests wait to be masked.", retry_after=1.0) from None
+        try:
+            async with asyncio.timeout(2 * self._timeout_s):
+                found = await job.answer
+        except TimeoutError:
+            if job.taken:
+                raise MaskingUnavailable("The analyser gave no answer in time.") from None
+            raise Overloaded("Too many requests wait to be masked.", retry_after=1.0) from None
+        return [[Span(*finding) for finding in spans] for spans in found]
+
+    async def close(self) -> None:
+        """Ends the workers; requests under way fail."""
+        await asyncio.gather(*(slot.close() for slot in self._slots))
+        while not self._waiting.empty():
+            _fail(self._waiting.get_nowait())
+
+    def worker_pids(self) -> list[int]:
+        """Process ids of the workers that run, for measuring and for tests."""
+        return [slot.process.pid for slot in self._slots if slot.process is not None]
+
+
+class _Slot:
+    """One worker process and the task that feeds it and replaces it when it dies or hangs."""
+
+    def __init__(self, waiting: "asyncio.Queue[_Job]", names: bool, timeout_s: float) -> None:
+        self._waiting = waiting
+        self._names = names
+        self._timeout_s = timeout_s
+        self._task: asyncio.Task[None] | None = None
+        self.process: asyncio.subprocess.Process | None = None
+        self.up = False
+        self.hopeful = False  # up, or being started and not known to fail
+
+    async def start(self) -> None:
+        first_try = asyncio.Event()
+        self.hopeful = True
+        self._task = asyncio.create_task(self._live(first_try))
+        self._task.add_done_callback(lambda _: first_try.set())  # closed while starting
+        await first_try.wait()
+
+    async def close(self) -> None:
+        self.hopeful = False
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+        await self._end()
+
+    async def _live(self, tried: asyncio.Event) -> None:
+        failures = 0
+        while True:
+            self.up = self.hopeful = await self._begin()
+            tried.set()
+            if self.up:
+                failures = 0
+                await self._work()
+            else:
+                while not self._waiting.empty():
+                    _fail(self._waiting.get_nowait())
+                await asyncio.sleep(_REST_S[min(failures, len(_REST_S) - 1)])
+                failures += 1
+            self.up = False
+            await self._end()
+
+    async def _begin(self) -> bool:
+        try:
+            async with asyncio.timeout(_START_S):
+                self.process = await asyncio.create_subprocess_exec(
+                    *(sys.executable, "-P", "-c", _BOOT, str(_ROOT)),
+                    *("names" if self._names else "rules", str(os.getpid())),
+                    stdin=asyncio.subprocess.PIPE,
+                    stdout=asyncio.subprocess.PIPE,
+                )
+                return await _receive(self.process) is True
+        except (OSError, EOFError, ValueError, TimeoutError):
+            return False
+
+    async def _work(self) -> None:
+        """Serves jobs until the worker is lost."""
+        assert self.process is not None  # noqa: S101
+        death = asyncio.create_task(self.process.wait())
+        try:
+            while not death.done():
+                next_job = asyncio.create_task(self._waiting.get())
+                try:
+                    await asyncio.wait({next_job, death}, return_when=asyncio.FIRST_COMPLETED)
+                finally:
+                    if not next_job.done():
+                        next_job.cancel()
+                if not next_job.done() or next_job.cancelled():
+                    continue
+                if not await self._serve(next_job.result()):
+                    return
+        finally:
+            death.cancel()
+
+    async def _serve(self, job: _Job) -> bool:
+        """Whether the worker is still good. A caller who left takes nothing down: the answer is dropped."""
+        if job.answer.done():
+            return True
+        job.taken = True
+        try:
+            answer = await self._ask(job)
+        except (OSError, EOFError, ValueError, TimeoutError):
+            _fail(job)
+            return False
+        except asyncio.CancelledError:  # close()
+            _fail(job)
+            raise
+        if answer is None:
+            _fail(job)
+        elif not job.answer.done():
+            job.answer.set_result(answer)
+        return True
+
+    async def _ask(self, job: _Job) -> Answer | None:
+        assert self.process is not None  # noqa: S101
+        assert self.process.stdin is not None  # noqa: S101
+        async with asyncio.timeout(self._timeout_s):
+            self.process.stdin.write(frame({"texts": [*job.texts], "code": job.code}))
+            await self.process.stdin.drain()
+            answer = cast("Answer | None", await _receive(self.process))
+        if answer is not None and len(answer) != len(job.texts):
+            raise ValueError("the worker answered for other texts")
+        return answer
+
+    async def _end(self) -> None:
+        process, self.process, self.up = self.process, None, False
+        if process is None:
+            return
+        if process.returncode is None:
+            with suppress(ProcessLookupError):
+                process.kill()
+        await process.wait()
+
+
+async def _receive(process: asyncio.subprocess.Process) -> object:
+    assert process.stdout is not None  # noqa: S101
+    (length,) = _LENGTH.unpack(await process.stdout.readexactly(_LENGTH.size))
+    return json.loads(await process.stdout.readexactly(length))
+
+
+def _fail(job: _Job) -> None:
+    if not job.answer.done():
+        job.answer.set_exception(MaskingUnavailable("The analyser failed."))

@@ -1,0 +1,78 @@
+"""A worker process's main: reads texts from its pipe, answers findings, dies with its parent. Light itself.
+
+Frames are a four-byte length and JSON in ASCII (which also carries a caller's lone surrogates). The answer to
+texts that could not be analysed is `null`: an exception would carry the text.
+"""
+
+import ctypes
+import json
+import logging
+import os
+import signal
+import struct
+import sys
+from typing import Any, BinaryIO
+
+from gateway.adapters.presidio.without_spacy import leave_spacy_out
+
+_LENGTH = struct.Struct(">I")
+_PR_SET_PDEATHSIG = 1
+_WARM_UP = "Студент Иван Петров, John Smith, +7 903 123-45-67, a@example.com, ИНН 7707083893."
+
+
+def serve(names: bool, parent: int) -> None:
+    """Until the pipe closes. `parent` is the process that must be alive for this one to live."""
+    _die_with(parent)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides
+    for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ[variable] = "1"  # small matrices: more threads double the time
+    requests = sys.stdin.buffer
+    answers = os.fdopen(os.dup(1), "wb", buffering=0)
+    os.dup2(2, 1)  # a library's print must not land between frames
+
+    leave_spacy_out()
+    # Heavy (Presidio, numpy, slovnet): only here, after the thread settings that numpy reads at import.
+    from gateway.adapters.presidio.worker import build_engine, find  # noqa: PLC0415
+
+    engine = build_engine(names)
+    find(engine, [_WARM_UP], code=False)
+    logging.disable(logging.CRITICAL)  # from here on students' texts pass: nothing may be printed
+    _send(answers, True)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 1)
+    os.dup2(nowhere, 2)
+    while (request := _receive(requests)) is not None:
+        try:
+            answer = find(engine, request["texts"], code=request["code"])
+        except Exception:  # noqa: BLE001 - a foreign exception's text and locals hold the student's words
+            answer = None
+        _send(answers, answer)
+
+
+def frame(message: object) -> bytes:
+    body = json.dumps(message).encode("ascii")
+    return _LENGTH.pack(len(body)) + body
+
+
+def _send(pipe: BinaryIO, message: object) -> None:
+    data = memoryview(frame(message))
+    while data:
+        data = data[pipe.write(data) :]
+
+
+def _receive(pipe: BinaryIO) -> dict[str, Any] | None:
+    head = pipe.read(_LENGTH.size)
+    if len(head) < _LENGTH.size:
+        return None
+    body = pipe.read(_LENGTH.unpack(head)[0])
+    request: dict[str, Any] = json.loads(body)
+    return request
+
+
+def _die_with(parent: int) -> None:
+    """Also when the parent is killed, and when this process is deep in a computation. On Linux; elsewhere the
+    closed pipe ends an idle worker."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:  # died before the line above
+        os._exit(1)
