@@ -155,7 +155,7 @@ class Gateway:
         spans = await self._analyzer.analyze(prose) if prose else []
         if programs:
             spans = [*spans, *await self._analyzer.analyze(programs, code=True)]
-        return mask(texts, spans, new_nonce(texts), code=bool(programs))
+        return mask(texts, spans, new_nonce(texts), programs=len(programs))
 
     @contextmanager
     def _place(self) -> Iterator[None]:

@@ -33,12 +33,13 @@ def new_nonce(texts: Sequence[str]) -> str:
             return nonce
 
 
-def mask(texts: Sequence[str], spans: Sequence[Sequence[Span]], nonce: str, *, code: bool = False) -> Masked:
+def mask(texts: Sequence[str], spans: Sequence[Sequence[Span]], nonce: str, *, programs: int = 0) -> Masked:
     """Replaces every span (sorted by start, not overlapping; one sequence per text) by its placeholder.
 
     The same words of the same kind get the same placeholder in all texts. Every other exact occurrence of a
-    found value is masked too, because a recogniser often misses the second mention; with `code` only values
-    that no identifier can be (they hold a blank, a dot, a dash...), so that programs keep their meaning.
+    found value is masked too, because a recogniser often misses the second mention; in the last `programs`
+    texts only values that no identifier can be (they hold a blank, a dot, a dash...), so that programs keep
+    their meaning.
     """
     if not any(spans):
         return Masked(texts=tuple(texts), originals={})
@@ -46,9 +47,12 @@ def mask(texts: Sequence[str], spans: Sequence[Sequence[Span]], nonce: str, *, c
     for text, found in zip(texts, spans, strict=True):
         for span in found:
             placeholders.of(span.kind, text[span.start : span.end])
-    repeats = _Repeats(placeholders.first_of_value(), identifiers=not code)
+    values = placeholders.first_of_value()
+    in_prose, in_programs = _Repeats(values, identifiers=True), _Repeats(values, identifiers=False)
+    prose = len(texts) - programs
     masked = tuple(
-        _replace(text, found, placeholders, repeats) for text, found in zip(texts, spans, strict=True)
+        _replace(text, found, placeholders, in_prose if index < prose else in_programs)
+        for index, (text, found) in enumerate(zip(texts, spans, strict=True))
     )
     return Masked(texts=masked, originals=placeholders.originals())
 

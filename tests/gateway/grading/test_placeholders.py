@@ -20,7 +20,7 @@ def spans_of(text: str, *values: tuple[str, str]) -> list[Span]:
 
 
 def one(text: str, *values: tuple[str, str], code: bool = False) -> tuple[str, dict[str, str]]:
-    masked = mask([text], [spans_of(text, *values)], NONCE, code=code)
+    masked = mask([text], [spans_of(text, *values)], NONCE, programs=int(code))
     return masked.texts[0], dict(masked.originals)
 
 
@@ -68,10 +68,18 @@ def test_the_longer_of_two_known_values_is_taken() -> None:
     assert mask(texts, spans, NONCE).texts[2] == "see <PERSON_2_k3f9x> and <PERSON_1_k3f9x>"
 
 
+def test_beside_a_program_the_prose_is_masked_at_every_mention() -> None:
+    texts = ["Alina wrote it. Ask Alina", "Alina = 1  # Alina"]
+    spans = [[Span(0, 5, "PERSON")], [Span(13, 18, "PERSON")]]
+    prose, program = mask(texts, spans, NONCE, programs=1).texts
+    assert "Alina" not in prose
+    assert program.startswith("Alina = 1")
+
+
 def test_in_a_program_a_name_is_not_looked_for_among_identifiers() -> None:
     program = "# by Anna\nAnna = Smith()  # Anna Smith\nx = 'Anna Smith'"
     spans = [[Span(5, 9, "PERSON"), Span(28, 38, "PERSON")]]
-    assert mask([program], spans, NONCE, code=True).texts[0] == (
+    assert mask([program], spans, NONCE, programs=1).texts[0] == (
         "# by <PERSON_1_k3f9x>\nAnna = Smith()  # <PERSON_2_k3f9x>\nx = '<PERSON_2_k3f9x>'"
     )
 

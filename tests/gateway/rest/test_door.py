@@ -35,7 +35,8 @@ async def raw_exchange(running: Running, sent: bytes, *, pause_s: float = 0.0, r
 
 
 def head_of(extra: str = "") -> bytes:
-    return f"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {KEY}\r\n{extra}\r\n".encode()
+    first = "POST /v1/chat/completions HTTP/1.1"
+    return f"{first}\r\nhost: x\r\nauthorization: Bearer {KEY}\r\n{extra}\r\n".encode()
 
 
 async def test_a_body_that_says_it_is_too_large_is_413_unread(start: Callable[..., Any]) -> None:
