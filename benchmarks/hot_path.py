@@ -13,8 +13,10 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,6 +34,17 @@ class Target:
     name: str
     port: int
     process: psutil.Process
+
+    def family(self) -> list[psutil.Process]:
+        """The process and its workers."""
+        return [self.process, *self.process.children(recursive=True)]
+
+    def cpu_s(self) -> float:
+        times = [process.cpu_times() for process in self.family()]
+        return sum(one.user + one.system for one in times)
+
+    def memory_mb(self) -> float:
+        return sum(process.memory_info().rss for process in self.family()) / 1e6
 
 
 @dataclass(frozen=True)
@@ -105,7 +118,7 @@ class Client(asyncio.Protocol):
 
 async def load(target: Target, seconds: float, *, stream: bool) -> Figure:
     loop = asyncio.get_running_loop()
-    began, before = time.perf_counter(), target.process.cpu_times()
+    began, before = time.perf_counter(), target.cpu_s()
     ended: list[asyncio.Future[int]] = [loop.create_future() for _ in range(CONNECTIONS)]
     ask = request(target.port, stream=stream)
     for future in ended:
@@ -115,9 +128,18 @@ async def load(target: Target, seconds: float, *, stream: bool) -> Figure:
             target.port,
         )
     count = sum(await asyncio.gather(*ended))
-    after = target.process.cpu_times()
-    cpu = after.user + after.system - before.user - before.system
-    return Figure(count, time.perf_counter() - began, cpu)
+    return Figure(count, time.perf_counter() - began, target.cpu_s() - before)
+
+
+def answers(port: int) -> bool:
+    """Whether readiness is told, or, by a peer without that path, anything at all."""
+    try:
+        urllib.request.urlopen(f"http://127.0.0.1:{port}/-/readyz", timeout=5)
+    except urllib.error.HTTPError as refusal:
+        return refusal.code == 404
+    except OSError:
+        return False
+    return True
 
 
 def free_port() -> int:
@@ -135,9 +157,8 @@ def started(name: str, command: list[str], port: int, environment: dict[str, str
         for _ in range(600):
             if process.poll() is not None:
                 raise SystemExit(f"{name} ended: {process.stderr.read().decode()[-2000:]}")  # type: ignore[union-attr]
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", port)) == 0:
-                    break
+            if answers(port):
+                break
             time.sleep(0.05)
         yield Target(name, port, psutil.Process(process.pid))
     finally:
@@ -145,58 +166,56 @@ def started(name: str, command: list[str], port: int, environment: dict[str, str
         process.wait(20)
 
 
+def table(targets: list[Target], seconds: float) -> None:
+    print(f"{'':34}{'CPU ms/request':>15}{'x bare':>8}{'requests/s':>12}{'per core':>10}{'RSS MB':>8}")
+    bare = None
+    for target in targets:
+        asyncio.run(load(target, 1.0, stream=False))
+        figure = asyncio.run(load(target, seconds, stream=False))
+        bare = bare or figure
+        print(
+            f"{target.name:34}{figure.cpu_ms:15.3f}{figure.cpu_ms / bare.cpu_ms:8.1f}{figure.rate:12.0f}"
+            f"{figure.rate_per_core:10.0f}{target.memory_mb():8.0f}"
+        )
+
+
+def stream_table(targets: list[Target], seconds: float) -> None:
+    print(f"\n{f'streams of {EVENTS} events':34}{'CPU us/event':>15}{'x bare':>8}")
+    bare = None
+    for target in targets:
+        figure = asyncio.run(load(target, seconds, stream=True))
+        bare = bare or figure
+        each = figure.cpu_s / figure.requests / EVENTS * 1e6
+        print(f"{target.name:34}{each:15.2f}{figure.cpu_ms / bare.cpu_ms:8.1f}")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=6.0, help="for each measurement")
     options = parser.parse_args()
-    ports = {name: free_port() for name in ("upstream", "naive", "gateway", "masked")}
-    upstream = f"http://127.0.0.1:{ports['upstream']}"
-    state = tempfile.mkdtemp()
-    settings = {
-        "API_KEY": KEY,
-        "API_KEYS_FILE": f"{state}/keys.json",
-        "LLM_URL": upstream,
-        "REQUESTS_PER_MINUTE": "100000000",
-    }
-    gateway = [sys.executable, "-m", "gateway", "serve"]
-    with (
-        started(
-            "bare upstream",
-            [sys.executable, str(HERE / "peers.py"), "upstream", str(ports["upstream"])],
-            ports["upstream"],
-            {"EVENTS": str(EVENTS)},
-        ) as bare,
-        started(
-            "naive FastAPI + httpx proxy",
-            [sys.executable, str(HERE / "peers.py"), "naive", str(ports["naive"])],
-            ports["naive"],
-            {"UPSTREAM": upstream},
-        ) as naive,
-        started(
-            "gateway, masking off",
-            gateway,
-            ports["gateway"],
-            {**settings, "PORT": str(ports["gateway"]), "MASK_PERSONAL_DATA": "false"},
-        ) as ours,
-    ):
-        print(f"{'':32}{'CPU ms/request':>16}{'x bare':>8}{'requests/s':>12}{'per core':>10}{'RSS MB':>8}")
-        reference = None
-        for target in (bare, naive, ours):
-            asyncio.run(load(target, 1.0, stream=False))
-            figure = asyncio.run(load(target, options.seconds, stream=False))
-            reference = reference or figure
-            print(
-                f"{target.name:32}{figure.cpu_ms:16.3f}{figure.cpu_ms / reference.cpu_ms:8.1f}"
-                f"{figure.rate:12.0f}{figure.rate_per_core:10.0f}"
-                f"{target.process.memory_info().rss / 1e6:8.0f}"
-            )
-        print(f"\n{f'streams of {EVENTS} events':32}{'CPU us/event':>16}{'x bare':>8}")
-        reference = None
-        for target in (bare, naive, ours):
-            figure = asyncio.run(load(target, options.seconds, stream=True))
-            reference = reference or figure
-            each = figure.cpu_s / figure.requests / EVENTS * 1e6
-            print(f"{target.name:32}{each:16.2f}{figure.cpu_ms / reference.cpu_ms:8.1f}")
+    with ExitStack() as stack:
+
+        def start(name: str, *command: str, **environment: str) -> Target:
+            port = free_port()
+            arguments = [sys.executable, *(part.replace("PORT", str(port)) for part in command)]
+            return stack.enter_context(started(name, arguments, port, {**environment, "PORT": str(port)}))
+
+        peers = str(HERE / "peers.py")
+        bare = start("bare upstream", peers, "upstream", "PORT", EVENTS=str(EVENTS))
+        upstream = f"http://127.0.0.1:{bare.port}"
+        settings = {
+            "API_KEY": KEY,
+            "API_KEYS_FILE": f"{tempfile.mkdtemp()}/keys.json",
+            "LLM_URL": upstream,
+            "REQUESTS_PER_MINUTE": "100000000",
+        }
+        door = ("-m", "gateway", "serve")
+        naive = start("naive FastAPI + httpx proxy", peers, "naive", "PORT", UPSTREAM=upstream)
+        ours = start("gateway, masking off", *door, **settings, MASK_PERSONAL_DATA="false")
+        rules = start("gateway, masking without NER", *door, **settings, MASK_NAMES="false")
+        whole = start("gateway, masking with NER", *door, **settings)
+        table([bare, naive, ours, rules, whole], options.seconds)
+        stream_table([bare, naive, ours], options.seconds)
 
 
 if __name__ == "__main__":
