@@ -1,0 +1,69 @@
+"""`make lock`: compile pyproject's extras into hash-pinned requirement sets, one per service.
+
+Pins that are there stay; `--upgrade` renews them, leaving out anything younger than a week.
+A set names no index: packages come from wherever the installer's own settings point.
+"""
+
+import subprocess
+import sys
+from pathlib import Path
+
+from scripts import bootstrap
+
+ROOT = bootstrap.ROOT
+REQUIREMENTS = ROOT / "requirements"
+
+ANYWHERE = ("--universal",)
+# One platform, because torch's CPU build and vLLM publish a wheel each for it and nothing that fits all.
+LINUX = ("--python-platform", "x86_64-manylinux_2_28")
+
+# set -> (extras, options). A later set takes the pins of `gateway`, so that what is tested is what is served.
+SETS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "gateway": (("gateway",), ANYWHERE),
+    "dev": (
+        ("gateway", "run", "test", "lint", "bench"),
+        (*ANYWHERE, "--constraint", "requirements/gateway.txt"),
+    ),
+    "llm-cpu": (("llm-cpu",), (*LINUX, "--overrides", "requirements/llm-cpu.overrides")),
+    "llm-gpu": (("llm-gpu",), LINUX),
+    "llm-train": (("llm-train",), LINUX),
+}
+CPU_TORCH = frozenset({"llm-cpu", "llm-train"})
+
+
+def compile_set(uv: Path, name: str, *, upgrade: bool) -> None:
+    extras, options = SETS[name]
+    command = [str(uv), "pip", "compile", "pyproject.toml", "--quiet", "--python-version", "3.11"]
+    for extra in extras:
+        command += ["--extra", extra]
+    command += ["--constraint", "requirements/constraints.in", *options]
+    command += ["--generate-hashes", "--no-emit-index-url", "--no-emit-find-links"]
+    command += ["--custom-compile-command", "make lock", "--output-file", f"requirements/{name}.txt"]
+    if name in CPU_TORCH:
+        command += bootstrap.torch_source()
+    if upgrade:
+        command += ["--upgrade", "--exclude-newer", "7 days"]
+    print(f"lock: {name}", flush=True)
+    subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
+
+
+def compile_uv(uv: Path) -> None:
+    """The installer itself, by hash: the only set that pip installs."""
+    command = [str(uv), "pip", "compile", "requirements/uv.in", "--quiet", "--universal", "--generate-hashes"]
+    command += ["--no-emit-index-url", "--no-emit-find-links", "--custom-compile-command", "make lock"]
+    command += ["--output-file", "requirements/uv.txt"]
+    print("lock: uv", flush=True)
+    subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
+
+
+def main() -> int:
+    uv = bootstrap.install_uv()
+    upgrade = "--upgrade" in sys.argv[1:]
+    compile_uv(uv)
+    for name in SETS:
+        compile_set(uv, name, upgrade=upgrade)
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
