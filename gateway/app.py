@@ -64,6 +64,7 @@ async def _announce(gateway: Gateway, settings: Settings) -> None:
     began = time.monotonic()
     said = began - _SAY_EVERY_S
     while True:
+        await asyncio.sleep(1)
         try:
             await gateway.check_ready()
             break
@@ -71,7 +72,6 @@ async def _announce(gateway: Gateway, settings: Settings) -> None:
             if time.monotonic() - said >= _SAY_EVERY_S:
                 said = time.monotonic()
                 _say(f"waiting for the model and masking, {said - began:.0f} s so far ({error.message})")
-        await asyncio.sleep(1)
     # Only the demonstration key, which is public anyway, is ever printed.
     _say(
         f"READY after {time.monotonic() - began:.0f} s. Try:\n"

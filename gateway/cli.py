@@ -20,7 +20,8 @@ def main(arguments: list[str] | None = None) -> int:
     except ValidationError as error:
         for fault in error.errors(include_input=False, include_url=False):
             where = ".".join(str(part) for part in fault["loc"]).upper()
-            sys.stderr.write(f"setting {where}: {fault['msg']}\n" if where else f"{fault['msg']}\n")
+            what = fault["msg"].removeprefix("Value error, ")
+            sys.stderr.write(f"setting {where}: {what}\n" if where else f"{what}\n")
         return 2
     if options.command == "serve":
         serve(settings, announce=options.announce)

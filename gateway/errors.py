@@ -59,6 +59,10 @@ class NotFound(GatewayError):
     code = Code.NOT_FOUND
 
 
+class MethodNotAllowed(GatewayError):
+    code = Code.METHOD_NOT_ALLOWED
+
+
 class ModelNotFound(GatewayError):
     code = Code.MODEL_NOT_FOUND
 

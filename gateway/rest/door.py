@@ -15,9 +15,9 @@ from typing import Any
 from gateway.domain import Role
 from gateway.errors import (
     BodyTimeout,
-    Code,
     Forbidden,
     GatewayError,
+    MethodNotAllowed,
     PayloadTooLarge,
     Unauthenticated,
     UnsupportedEncoding,
@@ -105,7 +105,9 @@ class Door:
             raise Forbidden("This key may read metrics only.")
         body = await self._body(receive, headers)
         with _Watch(exchange, receive):
-            if path == CHAT_PATH and exchange.method == "POST":
+            if path == CHAT_PATH:
+                if exchange.method != "POST":
+                    raise MethodNotAllowed("Chat completions are asked for by POST.")
                 choice = headers.get(b"x-unmask")
                 unmask = self._policy.unmask_replies if choice is None else choice.lower() == b"true"
                 await self._chat(Visit(exchange, headers, unmask), body, answer)
@@ -217,6 +219,3 @@ class _Answer:
         status, headers, body = error_response(error, exchange.path, exchange.request_id)
         await self({"type": "http.response.start", "status": status, "headers": headers})
         await self._send({"type": "http.response.body", "body": body})
-
-
-__all__ = ["CHAT_PATH", "PUBLIC_PATHS", "Code", "Door", "DoorPolicy", "Visit"]

@@ -10,7 +10,14 @@ from starlette.exceptions import HTTPException
 
 from gateway.chat.request import Bounds, parse_json
 from gateway.domain import Caller, ServedModel, Usage
-from gateway.errors import Code, GatewayError, InvalidRequest, ModelNotFound, PayloadTooLarge
+from gateway.errors import (
+    GatewayError,
+    InvalidRequest,
+    MethodNotAllowed,
+    ModelNotFound,
+    NotFound,
+    PayloadTooLarge,
+)
 from gateway.grader import GRADER
 from gateway.pipeline import Gateway
 from gateway.rest.errors import error_response
@@ -25,14 +32,6 @@ class _Json(Response):
 
     def render(self, content: Any) -> bytes:
         return orjson.dumps(content)
-
-
-class _Refused(GatewayError):
-    """A refusal that the framework made before a handler was found."""
-
-    def __init__(self, code: Code, message: str) -> None:
-        super().__init__(message)
-        self.code = code  # type: ignore[misc]  # one class for the framework's two codes
 
 
 def _exchange(request: Request) -> Exchange:
@@ -76,8 +75,8 @@ def pages(gateway: Gateway, observer: Observer, bounds: Bounds, max_instances: i
     @app.exception_handler(HTTPException)
     async def not_a_route(request: Request, error: HTTPException) -> Response:
         if error.status_code == 405:
-            return await refused(request, _Refused(Code.METHOD_NOT_ALLOWED, "This path has other methods."))
-        return await refused(request, _Refused(Code.NOT_FOUND, "There is nothing at this path."))
+            return await refused(request, MethodNotAllowed("This path has other methods."))
+        return await refused(request, NotFound("There is nothing at this path."))
 
     @app.get("/-/healthz", tags=["operations"])
     async def healthz() -> Response:
