@@ -79,10 +79,11 @@ class VLLM:
     async def _exchange(self, method: str, url: str, body: bytes | None, timeout_s: float) -> bytes:
         limit = aiohttp.ClientTimeout(total=timeout_s, sock_connect=self._connect_timeout_s)
         try:
-            async with self._session.request(method, url, data=body, timeout=limit) as response:
-                content = await _bounded(response)
+            response = await self._session.request(method, url, data=body, timeout=limit)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise _translated(error) from None
+            raise _not_answered(error) from None
+        async with response:
+            content = await _bounded(response)
         if response.status != 200:
             raise _refusal(response.status, content)
         return content
@@ -94,7 +95,7 @@ class VLLM:
         try:
             response = await self._session.post(self._chat, data=body, timeout=limit)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise _translated(error) from None
+            raise _not_answered(error) from None
         try:
             if response.status != 200:
                 raise _refusal(response.status, await _bounded(response))
@@ -109,14 +110,13 @@ async def _chunks(response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
         async for chunk in response.content.iter_any():
             yield chunk
     except (aiohttp.ClientError, TimeoutError, OSError) as error:
-        raise _translated(error) from None
+        raise _broken_off(error) from None
 
 
 async def _bounded(response: aiohttp.ClientResponse) -> bytes:
-    if (response.content_length or 0) <= _MAX_ANSWER_BYTES and response.content_length is not None:
-        return await response.read()
+    """The whole answer, unless it is larger than any answer of ours can be."""
     parts, size = [], 0
-    async for part in response.content.iter_any():
+    async for part in _chunks(response):
         size += len(part)
         if size > _MAX_ANSWER_BYTES:
             response.close()
@@ -125,10 +125,16 @@ async def _bounded(response: aiohttp.ClientResponse) -> bytes:
     return b"".join(parts)
 
 
-def _translated(error: Exception) -> GatewayError:
-    """Constant texts: an exception of the client library names addresses."""
-    if isinstance(error, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError):
-        return BackendUnavailable("The model server cannot be reached.", retry_after=RETRY_AFTER_S)
+# Constant texts: an exception of the client library names addresses.
+def _not_answered(error: Exception) -> GatewayError:
+    """Before the head of an answer: slow, or not there (a refused or closed connection)."""
+    if isinstance(error, TimeoutError) and not isinstance(error, aiohttp.ConnectionTimeoutError):
+        return BackendTimeout("The model server did not answer in time.")
+    return BackendUnavailable("The model server cannot be reached.", retry_after=RETRY_AFTER_S)
+
+
+def _broken_off(error: Exception) -> GatewayError:
+    """After the head of an answer."""
     if isinstance(error, TimeoutError):
         return BackendTimeout("The model server did not answer in time.")
     return BackendError("The model server broke off its answer.")

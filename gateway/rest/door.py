@@ -5,6 +5,7 @@ body gave 422 and leaked the schema; as ASGI it is 401 whatever the body is.
 """
 
 import asyncio
+import contextlib
 import logging
 import re
 import uuid
@@ -37,6 +38,7 @@ ChatDoor = Callable[["Visit", bytes, Send], Awaitable[None]]
 
 CHAT_PATH = "/v1/chat/completions"
 PUBLIC_PATHS = frozenset({"/-/healthz", "/-/readyz"})
+_LINGER_S, _LINGER_BYTES = 2.0, 16 << 20  # how long and how much a refused body is read on
 # A caller's own request id is kept only when it cannot spell a name: hexadecimal and dashes.
 _REQUEST_ID = re.compile(rb"[0-9a-fA-F-]{8,64}")
 
@@ -81,14 +83,14 @@ class Door:
         try:
             await self._let_in(scope, receive, answer, headers)
         except GatewayError as error:
-            await answer.refuse(error)
+            await answer.refuse(error, receive)
         except asyncio.CancelledError:
             if not exchange.client_left:
                 raise
         except Exception:
             # The last line of defence: the caller learns nothing, the log learns where.
             log.exception("unexpected failure")
-            await answer.refuse(GatewayError("The gateway failed."))
+            await answer.refuse(GatewayError("The gateway failed."), receive)
         finally:
             self._observer.done(exchange)
 
@@ -104,6 +106,7 @@ class Door:
         if exchange.caller.role is Role.METRICS and path != "/metrics":
             raise Forbidden("This key may read metrics only.")
         body = await self._body(receive, headers)
+        answer.body_is_read = True
         with _Watch(exchange, receive):
             if path == CHAT_PATH:
                 if exchange.method != "POST":
@@ -187,10 +190,11 @@ class _Watch:
 class _Answer:
     """`send` for everything behind the door: adds the request's headers, remembers the status."""
 
-    __slots__ = ("_send", "exchange")
+    __slots__ = ("_send", "body_is_read", "exchange")
 
     def __init__(self, exchange: Exchange, send: Send) -> None:
         self.exchange = exchange
+        self.body_is_read = False
         self._send = send
 
     async def __call__(self, message: Message) -> None:
@@ -208,7 +212,7 @@ class _Answer:
             message["headers"] = headers
         await self._send(message)
 
-    async def refuse(self, error: GatewayError) -> None:
+    async def refuse(self, error: GatewayError, receive: Receive) -> None:
         """Answers with an error; inside a stream that has begun, as its last event."""
         exchange = self.exchange
         exchange.code = error.code
@@ -218,4 +222,20 @@ class _Answer:
             return
         status, headers, body = error_response(error, exchange.path, exchange.request_id)
         await self({"type": "http.response.start", "status": status, "headers": headers})
-        await self._send({"type": "http.response.body", "body": body})
+        await self._send({"type": "http.response.body", "body": body, "more_body": True})
+        if not self.body_is_read:
+            await _discard(receive)
+        await self._send({"type": "http.response.body", "body": b""})
+
+
+async def _discard(receive: Receive) -> None:
+    """Reads what a refused client is still sending, for a moment: closing at once would reset the connection
+    under its feet, and it would see a broken pipe instead of the refusal that is already on its way."""
+    size = 0
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(_LINGER_S):
+            while size <= _LINGER_BYTES:
+                message = await receive()
+                size += len(message.get("body", b""))
+                if message["type"] == "http.disconnect" or not message.get("more_body"):
+                    return

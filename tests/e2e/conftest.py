@@ -39,6 +39,7 @@ class Wire(threading.Thread):
         self.open = 0
         self._target = target
         self._listening = threading.Event()
+        self._closed = asyncio.Event()  # never set: the thread ends with the tests
         self.start()
         self._listening.wait(5)
 
@@ -46,9 +47,15 @@ class Wire(threading.Thread):
         asyncio.run(self._serve())
 
     async def _serve(self) -> None:
+        self._loop = asyncio.get_running_loop()
         server = await asyncio.start_server(self._connected, "127.0.0.1", self.port)
+        self._server = server
         self._listening.set()
-        await server.serve_forever()
+        await self._closed.wait()
+
+    def close(self) -> None:
+        """From now on connections are refused, as a dead server's are."""
+        self._loop.call_soon_threadsafe(self._server.close)
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:

@@ -4,6 +4,8 @@ import asyncio
 import io
 import json
 import logging
+import urllib.error
+import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -65,6 +67,24 @@ async def test_a_slow_but_whole_body_is_taken(running: Running) -> None:
     head = head_of(f"content-length: {len(body)}\r\n")
     answer = await raw_exchange(running, head + body[:9], pause_s=0.1, rest=body[9:])
     assert answer.startswith(b"HTTP/1.1 200")
+
+
+@pytest.mark.parametrize("key", [KEY, "wrong"])
+async def test_a_client_in_the_middle_of_a_large_body_still_reads_its_refusal(
+    running: Running, key: str
+) -> None:
+    """`Connection: close` and more than the socket's buffers hold: where broken pipes come from."""
+    request = urllib.request.Request(f"{running.url}/v1/chat/completions", b"x" * (8 << 20))
+    request.add_header("authorization", f"Bearer {key}")
+
+    def ask() -> int:
+        try:
+            urllib.request.urlopen(request, timeout=10)
+        except urllib.error.HTTPError as refusal:
+            return refusal.code
+        return 0
+
+    assert await asyncio.to_thread(ask) == (413 if key == KEY else 401)
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "br", "deflate, gzip", "nonsense"])
