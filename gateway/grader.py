@@ -24,6 +24,7 @@ class GraderPolicy:
     timeout_s: float = 60.0  # for each call of the model
     review_below_confidence: float = 0.6
     seed: int = 0
+    concurrency: int = 16  # model calls at once; waiting for a turn does not count against timeout_s
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +52,7 @@ class Grader:
     def __init__(self, backend: ChatBackend, policy: GraderPolicy) -> None:
         self._backend = backend
         self._policy = policy
+        self._turns = asyncio.Semaphore(policy.concurrency)
 
     async def grade(self, submission: Submission) -> Grade:
         """Grades a submission that holds no personal data any more. Raises UnusableAnswer,
@@ -106,7 +108,8 @@ class Grader:
         self, asked: list[prompt.Message], profile: prompt.Profile, model: ServedModel
     ) -> tuple[Verdict | reply.Unusable, Usage]:
         body = orjson.dumps(prompt.completion_request(asked, profile, model.name, self._policy.seed))
-        completion = reply.parse_completion(await self._backend.complete(body, self._policy.timeout_s))
+        async with self._turns:
+            completion = reply.parse_completion(await self._backend.complete(body, self._policy.timeout_s))
         return reply.read_verdict(completion, profile), reply.read_usage(completion)
 
     async def _fitted(

@@ -23,7 +23,8 @@ from gateway.grading.masked import submission_texts, unmasked_grade, with_submis
 from gateway.grading.placeholders import mask, new_nonce
 from gateway.ports import Analyzer, ChatBackend, Keys, Limits
 
-_READY_FRESH_S = 3.0
+_READY_FRESH_S = 2.0
+_READY_TIMEOUT_S = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +72,8 @@ class Gateway:
         self._grader = grader
         self._policy = policy
         self._in_flight = 0
-        self._ready_until = 0.0
+        self._checked_until = 0.0
+        self._fault: GatewayError | None = None
         self._ready_lock = asyncio.Lock()
 
     # Guards
@@ -191,15 +193,25 @@ class Gateway:
 
     async def check_ready(self) -> None:
         """Returns when the model has just produced a token and masking works; raises what is wrong.
-        An answer is believed for a few seconds, and only one check runs at a time."""
+
+        Anybody may ask, so only one check runs at a time and its outcome, good or bad, is believed for a few
+        seconds."""
         async with self._ready_lock:
-            if time.monotonic() < self._ready_until:
-                return
+            if time.monotonic() >= self._checked_until:
+                self._fault = await self._check()
+                self._checked_until = time.monotonic() + _READY_FRESH_S
+            if self._fault:
+                raise self._fault.with_traceback(None)  # raised again and again, it would grow
+
+    async def _check(self) -> GatewayError | None:
+        try:
             await self._masked(["ready?"])
             model = await self._backend.served_model()
             asked = {"model": model.name, "messages": [{"role": "user", "content": "."}], "max_tokens": 1}
-            await self._backend.complete(orjson.dumps(asked), 10.0)
-            self._ready_until = time.monotonic() + _READY_FRESH_S
+            await self._backend.complete(orjson.dumps(asked), _READY_TIMEOUT_S)
+        except GatewayError as fault:
+            return fault
+        return None
 
 
 def _may_ask_models(caller: Caller) -> None:

@@ -76,7 +76,12 @@ def assembled(settings: Settings, backend: ChatBackend, analyzer: Analyzer) -> S
         max_n=settings.max_n,
         max_schema_bytes=settings.max_schema_bytes,
     )
-    grading = GraderPolicy(settings.llm_timeout_s, settings.review_below_confidence, settings.grade_seed)
+    grading = GraderPolicy(
+        settings.llm_timeout_s,
+        settings.review_below_confidence,
+        settings.grade_seed,
+        settings.grade_concurrency,
+    )
     policy = Policy(
         bounds=bounds,
         mask_personal_data=settings.mask_personal_data,

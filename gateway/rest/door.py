@@ -39,8 +39,8 @@ ChatDoor = Callable[["Visit", bytes, Send], Awaitable[None]]
 CHAT_PATH = "/v1/chat/completions"
 PUBLIC_PATHS = frozenset({"/-/healthz", "/-/readyz"})
 _LINGER_S, _LINGER_BYTES = 2.0, 16 << 20  # how long and how much a refused body is read on
-# A caller's own request id is kept only when it cannot spell a name: hexadecimal and dashes.
-_REQUEST_ID = re.compile(rb"[0-9a-fA-F-]{8,64}")
+# A caller's own request id is kept only when it cannot spell a name or a number: a UUID, or 32 hex digits.
+_REQUEST_ID = re.compile(rb"(?i)[0-9a-f]{8}(-?)[0-9a-f]{4}\1[0-9a-f]{4}\1[0-9a-f]{4}\1[0-9a-f]{12}")
 
 
 @dataclass(frozen=True, slots=True)

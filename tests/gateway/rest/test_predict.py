@@ -55,6 +55,23 @@ async def test_instances_get_predictions_in_their_order(running: Running) -> Non
     assert [grade["score"] for grade in answer["predictions"]] == [10, 0, 10]
 
 
+async def test_model_calls_of_graders_wait_their_turn(start: Callable[..., Any]) -> None:
+    running = await start(grade_concurrency=2, llm_timeout_s=1.0)
+    at_once, most = 0, 0
+
+    async def slow(_: web.Request, __: Any) -> web.Response:
+        nonlocal at_once, most
+        at_once += 1
+        most = max(most, at_once)
+        await asyncio.sleep(0.2)
+        at_once -= 1
+        return web.json_response(completion(verdict(4)))
+
+    running.upstream.reply = slow
+    status, _, _ = await running.post(PREDICT, {"instances": [{"submission": "x"}] * 14})
+    assert (status, most) == (200, 2)  # 14 calls of 0.2 s by twos outlast the deadline of one call
+
+
 async def test_the_model_is_forced_into_a_schema(running: Running) -> None:
     running.upstream.reply = FakeUpstream.says(verdict(4))
     await running.post(PREDICT, HELLO)
