@@ -7,8 +7,8 @@ body gave 422 and leaked the schema; as ASGI it is 401 whatever the body is.
 import asyncio
 import contextlib
 import logging
+import os
 import re
-import uuid
 from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass
 from typing import Any
@@ -77,7 +77,7 @@ class Door:
             return
         headers = dict(scope["headers"])
         given = headers.get(b"x-request-id", b"")
-        request_id = given.decode() if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
+        request_id = given.decode() if _REQUEST_ID.fullmatch(given) else os.urandom(16).hex()
         exchange = Exchange(request_id, scope["method"], scope["path"])
         answer = _Answer(exchange, send)
         try:
