@@ -25,6 +25,15 @@ from gateway.ports import Analyzer, ChatBackend, Keys, Limits
 
 _READY_FRESH_S = 2.0
 _READY_TIMEOUT_S = 10.0
+# With a schema: the first one costs the model server seconds, which no grade should pay.
+_READY_QUESTION = {
+    "messages": [{"role": "user", "content": "."}],
+    "max_tokens": 1,
+    "response_format": {
+        "type": "json_schema",
+        "json_schema": {"name": "ready", "schema": {"type": "object", "properties": {}}},
+    },
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,8 +216,9 @@ class Gateway:
         try:
             await self._masked(["ready?"])
             model = await self._backend.served_model()
-            asked = {"model": model.name, "messages": [{"role": "user", "content": "."}], "max_tokens": 1}
-            await self._backend.complete(orjson.dumps(asked), _READY_TIMEOUT_S)
+            await self._backend.complete(
+                orjson.dumps({"model": model.name, **_READY_QUESTION}), _READY_TIMEOUT_S
+            )
         except GatewayError as fault:
             return fault
         return None

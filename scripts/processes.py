@@ -8,8 +8,11 @@ import signal
 import sys
 from pathlib import Path
 
+import honcho.manager
 from honcho.environ import parse_procfile
 from honcho.manager import Manager
+
+STOPS_WITHIN_S = 25  # the gateway finishes answers for 20; honcho's own 5 would cut it and vLLM short
 
 
 def terminal_closed(_signal: int, _frame: object) -> None:
@@ -22,6 +25,7 @@ def terminal_closed(_signal: int, _frame: object) -> None:
 
 def main() -> int:
     signal.signal(signal.SIGHUP, terminal_closed)
+    honcho.manager.KILL_WAIT = STOPS_WITHIN_S
     manager = Manager()
     for name, command in parse_procfile(Path("Procfile").read_text()).processes.items():
         manager.add_process(name, command)
