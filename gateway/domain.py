@@ -1,6 +1,6 @@
 """The facts a request is made of. Frozen: a change makes a new one. What is personal has no repr."""
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -129,3 +129,30 @@ class Grade:
     review_reasons: tuple[str, ...]
     partial: bool
     usage: Usage
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """A finished chat completion, ready to be sent as it is."""
+
+    body: bytes
+    usage: Usage
+    masked: int  # distinct values that were replaced
+
+
+@dataclass(frozen=True, slots=True)
+class CompletionStream:
+    """A completion as server-sent events, cut anywhere."""
+
+    events: AsyncIterator[bytes]
+    masked: int
+
+
+@dataclass(frozen=True, slots=True)
+class Embedded:
+    """Unit vectors in the order of the texts."""
+
+    model: str
+    vectors: list[list[float]]
+    prompt_tokens: int
+    masked: int

@@ -7,21 +7,32 @@ grade(). What stands behind the ports is chosen in wiring.py.
 import asyncio
 import time
 from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 
 import orjson
 
-from gateway.chat.reply import WholeStream, unmasked_completion, unmasked_stream
+from gateway.chat.reply import unmasked_completion, unmasked_stream, whole_stream
 from gateway.chat.request import Bounds, ChatRequest, read_chat
 from gateway.chat.texts import spoken_texts, with_texts
-from gateway.domain import Caller, Grade, Masked, Quota, Role, ServedModel, Submission, Usage
-from gateway.errors import BackendError, Forbidden, GatewayError, ModelNotFound, Overloaded
+from gateway.domain import (
+    Caller,
+    Completion,
+    CompletionStream,
+    Embedded,
+    Grade,
+    Masked,
+    Quota,
+    Role,
+    ServedModel,
+    Submission,
+)
+from gateway.errors import Forbidden, GatewayError, ModelNotFound, Overloaded
 from gateway.grader import GRADER, Grader, all_of
 from gateway.grading import reply
 from gateway.grading.masked import submission_texts, unmasked_grade, with_submission_texts
 from gateway.grading.placeholders import mask, new_nonce
-from gateway.ports import Analyzer, ChatBackend, Keys, Limits
+from gateway.ports import Analyzer, ChatBackend, Embedder, Keys, Limits
 
 _READY_FRESH_S = 2.0
 _READY_TIMEOUT_S = 10.0
@@ -47,21 +58,6 @@ class Policy:
     max_in_flight: int = 256
 
 
-@dataclass(frozen=True, slots=True)
-class Completion:
-    """A finished chat completion, ready to be sent as it is."""
-
-    body: bytes
-    usage: Usage
-    masked: int  # distinct values that were replaced
-
-
-@dataclass(frozen=True, slots=True)
-class CompletionStream:
-    events: AsyncIterator[bytes]
-    masked: int
-
-
 class Gateway:
     """The one service behind every door."""
 
@@ -73,6 +69,7 @@ class Gateway:
         backend: ChatBackend,
         grader: Grader,
         policy: Policy,
+        embedder: Embedder | None = None,
     ) -> None:
         self._keys = keys
         self._limits = limits
@@ -80,6 +77,7 @@ class Gateway:
         self._backend = backend
         self._grader = grader
         self._policy = policy
+        self._embedder = embedder
         self._in_flight = 0
         self._checked_until = 0.0
         self._fault: GatewayError | None = None
@@ -119,7 +117,7 @@ class Gateway:
         with self._place():
             body, masked = await self._outgoing(request)
             async with self._backend.stream(body, self._policy.timeout_s) as chunks:
-                events = _whole(chunks)
+                events = whole_stream(chunks)
                 if masked.originals and unmask_reply:
                     events = unmasked_stream(events, masked.originals, json_reply=request.json_reply)
                 yield CompletionStream(events, len(masked.originals))
@@ -141,6 +139,21 @@ class Gateway:
         """Grades in the order of the submissions. One that fails fails them all: KServe's answer has no
         place for an error beside predictions."""
         return await all_of([self.grade(caller, submission) for submission in submissions])
+
+    # Embeddings
+
+    async def embed(self, caller: Caller, model: str, texts: Sequence[str]) -> Embedded:
+        """Vectors of the masked texts. Raises ModelNotFound when no embeddings service is configured."""
+        _may_ask_models(caller)
+        if self._embedder is None:
+            raise ModelNotFound("No embeddings service is configured.", param="model")
+        with self._place():
+            encoder = (await self._embedder.models())[0]
+            if model != encoder.name and not self._policy.unknown_model_fallback:
+                raise ModelNotFound("There is no model of that name.", param="model")
+            masked = await self._masked(texts)
+            vectors, tokens = await self._embedder.embed(masked.texts, self._policy.timeout_s)
+            return Embedded(encoder.name, vectors, tokens, len(masked.originals))
 
     # Steps that the lines share
 
@@ -182,9 +195,14 @@ class Gateway:
     # Operations
 
     async def models(self) -> list[ServedModel]:
-        """The models a client may name: the served one, and the grader on top of it."""
+        """The models a client may name: the served one, the grader on top of it, the encoders. An encoder
+        that is down is left out; without the model server there is no list."""
         served = await self._backend.served_model()
-        return [served, ServedModel(GRADER, served.context_window)]
+        encoders: list[ServedModel] = []
+        if self._embedder is not None:
+            with suppress(GatewayError):
+                encoders = await self._embedder.models()
+        return [served, ServedModel(GRADER, served.context_window), *encoders]
 
     async def status(self) -> dict[str, object]:
         """What is behind the door now: facts for people, no check."""
@@ -227,13 +245,3 @@ class Gateway:
 def _may_ask_models(caller: Caller) -> None:
     if caller.role is Role.METRICS:
         raise Forbidden("This key may read metrics only.")
-
-
-async def _whole(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """The chunks as they are. Raises BackendError when they end without `data: [DONE]`: a cut stream must
-    not pass for a short answer."""
-    watched = WholeStream()
-    async for chunk in chunks:
-        yield watched.see(chunk)
-    if not watched.complete:
-        raise BackendError("The model server broke off its answer.")

@@ -29,6 +29,16 @@ class Analyzer(Protocol):
         names are looked for in comments and string literals only. Raises MaskingUnavailable, Overloaded."""
 
 
+class Embedder(Protocol):
+    """The embeddings service. Foreign errors become ours as with ChatBackend."""
+
+    async def embed(self, texts: Sequence[str], timeout_s: float) -> tuple[list[list[float]], int]:
+        """A unit vector for each text, in order, and the tokens that were read."""
+
+    async def models(self) -> list[ServedModel]:
+        """The encoders, at least one."""
+
+
 class ChatBackend(Protocol):
     """The model server's chat completions. Foreign errors become BackendUnavailable (down),
     BackendTimeout (slow), BackendError (broken), InvalidRequest or ContextLengthExceeded (refused)."""

@@ -41,6 +41,10 @@ class Settings(BaseSettings):
     llm_connect_timeout_s: float = Field(2.0, gt=0)
     unknown_model_fallback: bool = False  # True: an unknown model name means the served model
 
+    # The embeddings service; without an address there is none.
+    embeddings_url: str = ""
+    embeddings_api_key: SecretStr = SecretStr("")
+
     # Masking.
     mask_personal_data: bool = True  # False only for a model that may see everything
     mask_names: bool = True  # False: no person names (no NER model is loaded), the other kinds stay

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
+from gateway.adapters.embeddings import Embeddings
 from gateway.adapters.keyring import Keyring
 from gateway.adapters.presidio.pool import AnalyzerPool
 from gateway.adapters.rates import MemoryRates
@@ -16,7 +17,7 @@ from gateway.chat.request import Bounds
 from gateway.domain import Caller, Role
 from gateway.grader import Grader, GraderPolicy
 from gateway.pipeline import Gateway, Policy
-from gateway.ports import Analyzer, ChatBackend
+from gateway.ports import Analyzer, ChatBackend, Embedder
 from gateway.rest.chat import chat_door
 from gateway.rest.door import App, Door, DoorPolicy
 from gateway.rest.observe import JsonFormatter, Observer
@@ -60,14 +61,25 @@ async def services(settings: Settings) -> AsyncIterator[Services]:
             stack.push_async_callback(ended, asyncio.create_task(_started(analyzer), name="masking start"))
         else:
             log.warning("MASK_PERSONAL_DATA is off: the model server sees whatever callers send")
-        made = assembled(settings, backend, analyzer)
+        embedder = None
+        if settings.embeddings_url:
+            embedder = Embeddings(
+                settings.embeddings_url,
+                settings.embeddings_api_key.get_secret_value(),
+                connect_timeout_s=settings.llm_connect_timeout_s,
+                max_connections=settings.max_in_flight,
+            )
+            stack.push_async_callback(embedder.close)
+        made = assembled(settings, backend, analyzer, embedder)
         writer = asyncio.create_task(made.observer.write_lines(), name="log lines")
         stack.push_async_callback(ended, writer)
         yield made
 
 
-def assembled(settings: Settings, backend: ChatBackend, analyzer: Analyzer) -> Services:
-    """The service and its door over a given model server and analyser."""
+def assembled(
+    settings: Settings, backend: ChatBackend, analyzer: Analyzer, embedder: Embedder | None = None
+) -> Services:
+    """The service and its door over given backends."""
     bounds = Bounds(
         max_json_depth=settings.max_json_depth,
         max_messages=settings.max_messages,
@@ -96,6 +108,7 @@ def assembled(settings: Settings, backend: ChatBackend, analyzer: Analyzer) -> S
         backend=backend,
         grader=Grader(backend, grading),
         policy=policy,
+        embedder=embedder,
     )
     observer = Observer(lambda: gateway.in_flight)
     door = Door(

@@ -10,7 +10,7 @@ from typing import Any
 import uvicorn
 from aiohttp import web
 
-from gateway.domain import Span
+from gateway.domain import ServedModel, Span
 from gateway.errors import GatewayError
 from gateway.rest.door import App
 
@@ -37,6 +37,20 @@ class FakeAnalyzer:
             return []
         wanted = "|".join(re.escape(value) for value in sorted(self.values, key=len, reverse=True))
         return [Span(m.start(), m.end(), self.values[m.group()]) for m in re.finditer(wanted, text)]
+
+
+class FakeEmbedder:
+    """A vector of two numbers for each text: its length, and one."""
+
+    def __init__(self) -> None:
+        self.texts: list[str] = []
+
+    async def embed(self, texts: Sequence[str], timeout_s: float) -> tuple[list[list[float]], int]:
+        self.texts.extend(texts)
+        return [[float(len(text)), 1.0] for text in texts], sum(map(len, texts))
+
+    async def models(self) -> list[ServedModel]:
+        return [ServedModel("tiny-encoder", 256)]
 
 
 def completion(content: str, **message: Any) -> JsonObject:

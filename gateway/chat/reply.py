@@ -34,21 +34,15 @@ def unmasked_completion(
     return answer
 
 
-class WholeStream:
-    """Watches raw SSE bytes go by and knows whether the stream ended as it must: with `data: [DONE]`."""
-
-    __slots__ = ("_tail",)
-
-    def __init__(self) -> None:
-        self._tail = b""
-
-    def see(self, chunk: bytes) -> bytes:
-        self._tail = chunk[-len(DONE) :] if len(chunk) >= len(DONE) else (self._tail + chunk)[-len(DONE) :]
-        return chunk
-
-    @property
-    def complete(self) -> bool:
-        return self._tail == DONE
+async def whole_stream(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """Raw SSE bytes as they are. Raises BackendError when they end without `data: [DONE]`: a cut stream must
+    not pass for a short answer."""
+    tail = b""
+    async for chunk in chunks:
+        tail = (tail + chunk)[-len(DONE) :] if len(chunk) < len(DONE) else chunk[-len(DONE) :]
+        yield chunk
+    if tail != DONE:
+        raise BackendError("The model server broke off its answer.")
 
 
 async def unmasked_stream(

@@ -24,6 +24,7 @@ _BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.5, 1, 2.5, 5, 1
 _ROUTES = frozenset(
     {
         "/v1/chat/completions",
+        "/v1/embeddings",
         "/v1/models",
         "/v1/status",
         "/metrics",

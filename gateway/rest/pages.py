@@ -23,6 +23,7 @@ from gateway.pipeline import Gateway
 from gateway.rest.errors import error_response
 from gateway.rest.observe import Exchange, Observer
 from gateway.rest.payload import grade_answer, read_submission
+from gateway.rest.vectors import embedding_answer, read_embedding_request
 
 VERSION = "0.1.0"
 
@@ -104,6 +105,14 @@ def pages(gateway: Gateway, observer: Observer, bounds: Bounds, max_instances: i
         """OpenAI's list and KServe's names in one answer."""
         data = [listed(model) for model in await gateway.models()]
         return _Json({"object": "list", "data": data, "models": [entry["id"] for entry in data]})
+
+    @app.post("/v1/embeddings", tags=["models"])
+    async def embeddings(request: Request, caller: CallerOf, exchange: ExchangeOf) -> Response:
+        """OpenAI's embeddings, of masked texts."""
+        asked = read_embedding_request(parse_json(await request.body(), bounds))
+        embedded = await gateway.embed(caller, asked.model, asked.texts)
+        exchange.usage, exchange.masked = Usage(embedded.prompt_tokens), embedded.masked
+        return _Json(embedding_answer(embedded, asked.encoding_format))
 
     @app.post("/v1/models/{name}:predict", tags=["models"])
     async def predict(name: str, request: Request, caller: CallerOf, exchange: ExchangeOf) -> Response:

@@ -10,7 +10,7 @@ import pytest
 from gateway.adapters.vllm import VLLM
 from gateway.settings import Settings
 from gateway.wiring import Services, assembled
-from tests.fakes import FakeAnalyzer, FakeUpstream, serving
+from tests.fakes import FakeAnalyzer, FakeEmbedder, FakeUpstream, serving
 
 KEY = "test-key"
 
@@ -57,7 +57,9 @@ async def start(tmp_path: Path) -> AsyncIterator[Callable[..., Any]]:
     """Starts a gateway with the settings given; everything is closed with the test."""
     async with AsyncExitStack() as stack:
 
-        async def started(analyzer: FakeAnalyzer | None = None, **settings: Any) -> Running:
+        async def started(
+            analyzer: FakeAnalyzer | None = None, embedder: FakeEmbedder | None = None, **settings: Any
+        ) -> Running:
             upstream = FakeUpstream()
             llm_url = settings.pop("llm_url", None) or await stack.enter_async_context(upstream.running())
             chosen = Settings(
@@ -66,7 +68,7 @@ async def start(tmp_path: Path) -> AsyncIterator[Callable[..., Any]]:
             backend = VLLM(llm_url, "llm-key", connect_timeout_s=1.0, max_connections=64)
             stack.push_async_callback(backend.close)
             analyzer = analyzer or FakeAnalyzer()
-            services = assembled(chosen, backend, analyzer)
+            services = assembled(chosen, backend, analyzer, embedder)
             url = await stack.enter_async_context(serving(services.app))
             http = await stack.enter_async_context(aiohttp.ClientSession())
             return Running(url, upstream, analyzer, services, http)

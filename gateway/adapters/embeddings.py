@@ -1,0 +1,119 @@
+"""The embeddings service, by OpenAI's protocol."""
+
+import asyncio
+import base64
+import binascii
+import sys
+import time
+from array import array
+from collections.abc import Sequence
+from typing import Any
+
+import orjson
+
+from gateway.adapters.http import Peer
+from gateway.domain import ServedModel
+from gateway.errors import BackendError, ContextLengthExceeded, GatewayError, InvalidRequest
+
+_MODELS_FRESH_S = 10.0  # how long an answer of /v1/models is believed
+_MODELS_TIMEOUT_S = 10.0
+
+
+class Embeddings:
+    """Implements Embedder. Make it inside the running loop; `close()` releases the connections."""
+
+    def __init__(self, url: str, api_key: str, *, connect_timeout_s: float, max_connections: int) -> None:
+        """An empty `api_key` sends none: the service asks for none on loopback."""
+        self._peer = Peer(
+            "The embeddings service",
+            url,
+            api_key,
+            connect_timeout_s=connect_timeout_s,
+            max_connections=max_connections,
+            max_answer_bytes=64 << 20,  # 2,048 vectors of 4,096 numbers in base64 are 43 MB
+            retry_after_s=1.0,
+        )
+        self._models: list[ServedModel] = []
+        self._models_until = 0.0
+        self._models_lock = asyncio.Lock()
+
+    async def close(self) -> None:
+        await self._peer.close()
+
+    async def embed(self, texts: Sequence[str], timeout_s: float) -> tuple[list[list[float]], int]:
+        """A unit vector for each text, in order, and the tokens that were read, by the service's first
+        encoder. Raises BackendUnavailable (down, or shedding load), BackendTimeout, BackendError,
+        ContextLengthExceeded (a text is too long), InvalidRequest (an empty text, too many texts)."""
+        model = (await self.models())[0]
+        # base64: less than half the bytes of decimal numbers, and exact.
+        asked = {"model": model.name, "input": list(texts), "encoding_format": "base64"}
+        content = await self._exchange("POST", "/v1/embeddings", orjson.dumps(asked), timeout_s)
+        try:
+            answer = orjson.loads(content)
+            vectors = [_vector(one["embedding"]) for one in answer["data"]]
+            tokens = int(answer["usage"]["prompt_tokens"])
+        except (KeyError, TypeError, ValueError):
+            raise BackendError("The embeddings service's answer is not what its protocol says.") from None
+        if len(vectors) != len(texts):
+            raise BackendError("The embeddings service answered another number of texts.")
+        return vectors, tokens
+
+    async def models(self) -> list[ServedModel]:
+        """The service's encoders, at least one; `context_window` is a text's bound in tokens."""
+        if time.monotonic() >= self._models_until:
+            async with self._models_lock:
+                if time.monotonic() >= self._models_until:
+                    self._models = await self._ask_models()
+                    self._models_until = time.monotonic() + _MODELS_FRESH_S
+        return self._models
+
+    async def _ask_models(self) -> list[ServedModel]:
+        content = await self._exchange("GET", "/v1/models", None, _MODELS_TIMEOUT_S)
+        try:
+            listed = [one for one in orjson.loads(content)["data"] if one.get("output") == "embedding"]
+            found = [ServedModel(str(one["id"]), int(one["max_model_len"])) for one in listed]
+        except (AttributeError, KeyError, TypeError, ValueError):
+            found = []
+        if not found:
+            raise BackendError("The embeddings service lists no encoder.")
+        return found
+
+    async def _exchange(self, method: str, path: str, body: bytes | None, timeout_s: float) -> bytes:
+        status, content = await self._peer.exchange(method, path, body, timeout_s)
+        if status != 200:
+            raise self._refusal(status, content)
+        return content
+
+    def _refusal(self, status: int, content: bytes) -> GatewayError:
+        """What a non-200 of the service means for the caller. A 400 is about the caller's own texts, so its
+        explanation, which quotes none of them, is handed on."""
+        if status in (429, 503):
+            return self._peer.unavailable("is overloaded")
+        if status in (400, 413):
+            told = _told(content)
+            detail = str(told.get("message", ""))[:300] or None
+            if told.get("code") == "context_length_exceeded":
+                return ContextLengthExceeded(
+                    "A text is too long for the model.", param="input", detail=detail
+                )
+            return InvalidRequest("The embeddings service refused the texts.", param="input", detail=detail)
+        return BackendError("The embeddings service failed.")
+
+
+def _vector(encoded: str) -> list[float]:
+    """Little-endian float32 in base64. Raises ValueError."""
+    try:
+        numbers = array("f", base64.b64decode(encoded, validate=True))
+    except binascii.Error:
+        raise ValueError from None
+    if sys.byteorder == "big":
+        numbers.byteswap()
+    return numbers.tolist()
+
+
+def _told(content: bytes) -> dict[str, Any]:
+    try:
+        told = orjson.loads(content)["error"]
+    except (orjson.JSONDecodeError, KeyError, TypeError):
+        return {}
+    return told if isinstance(told, dict) else {}
