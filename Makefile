@@ -2,8 +2,11 @@
 PYTHON ?= python3
 BOOTSTRAP = $(PYTHON) -m scripts.bootstrap
 PY = .venv/bin/python
+# These run in the environment of what they test.
 LOCAL_MODEL_TESTS = tests/llm_server/local_model
-TYPED = gateway llm_server/__main__.py llm_server/plan.py scripts
+EMBEDDINGS_TESTS = tests/embeddings
+ELSEWHERE = --ignore=$(LOCAL_MODEL_TESTS) --ignore=$(EMBEDDINGS_TESTS)
+TYPED = gateway embeddings llm_server/__main__.py llm_server/plan.py scripts
 
 .DEFAULT_GOAL := help
 .PHONY: help run test test-fast check format bench lock clean
@@ -11,21 +14,23 @@ TYPED = gateway llm_server/__main__.py llm_server/plan.py scripts
 help:  ## show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-run:  ## install what is needed, start the model server and the gateway; Ctrl-C stops both
+run:  ## install what is needed, start the models and the gateway; Ctrl-C stops all
 	@$(PYTHON) -m scripts.run
 
-test:  ## install what is needed, run every test: fast, local model, and the real vLLM end to end
-	@$(BOOTSTRAP) dev llm llm-train
-	@echo "== 1/3 fast tests"
-	@$(PY) -m pytest --ignore=$(LOCAL_MODEL_TESTS) -m "not e2e and not integration"
-	@echo "== 2/3 tests of the small local model"
+test:  ## install what is needed, run every test: fast, embeddings, local model, the real vLLM end to end
+	@$(BOOTSTRAP) dev embeddings llm llm-train
+	@echo "== 1/4 fast tests"
+	@$(PY) -m pytest $(ELSEWHERE) -m "not e2e and not integration"
+	@echo "== 2/4 tests of the embeddings service"
+	@.venv-embeddings/bin/python -m pytest $(EMBEDDINGS_TESTS)
+	@echo "== 3/4 tests of the small local model"
 	@.venv-train/bin/python -m pytest $(LOCAL_MODEL_TESTS) -m "not e2e"
-	@echo "== 3/3 end to end, with the real vLLM"
-	@$(PY) -m pytest --ignore=$(LOCAL_MODEL_TESTS) -m e2e
+	@echo "== 4/4 end to end, with the real vLLM"
+	@$(PY) -m pytest $(ELSEWHERE) -m e2e
 
 test-fast:  ## only the fast tests: no model server
 	@$(BOOTSTRAP) dev
-	@$(PY) -m pytest --ignore=$(LOCAL_MODEL_TESTS) -m "not e2e and not integration"
+	@$(PY) -m pytest $(ELSEWHERE) -m "not e2e and not integration"
 
 check:  ## format, lint, types, imports, house rules: exactly what CI checks
 	@$(BOOTSTRAP) dev
@@ -43,13 +48,14 @@ format:  ## put the code in order
 	$(PY) -m ruff format .
 
 bench:  ## measure what the guards cost per request, beside the bare upstream and a naive proxy
-	@$(BOOTSTRAP) dev
+	@$(BOOTSTRAP) dev embeddings
 	@$(PY) -m benchmarks.hot_path
 	@$(PY) -m benchmarks.masking
+	@.venv-embeddings/bin/python benchmarks/embeddings.py
 
 lock:  ## compile the hash-pinned requirement sets; `make lock UPGRADE=1` renews the pins
 	@$(PYTHON) -m scripts.lock $(if $(UPGRADE),--upgrade)
 
 clean:  ## remove the environments and caches; .env, state/ and downloaded models stay
-	rm -rf .venv .venv-uv .venv-vllm .venv-train .mypy_cache .ruff_cache .pytest_cache .hypothesis \
+	rm -rf .venv .venv-uv .venv-vllm .venv-train .venv-embeddings .mypy_cache .ruff_cache .pytest_cache .hypothesis \
 	  .import_linter_cache .cache

@@ -1,4 +1,4 @@
-"""Make the project's environments from nothing: `python3 -m scripts.bootstrap dev|llm|llm-train ...`.
+"""Make the project's environments from nothing: `python3 -m scripts.bootstrap dev|embeddings|llm|llm-train`.
 
 Standard library only, because it runs before anything is installed. uv comes by hash from
 `requirements/uv.txt` and installs the rest by hash. A stamp in each environment names the lock that it was
@@ -48,12 +48,13 @@ LLM_GPU = Environment(".venv-vllm", "requirements/llm-gpu.txt", "model server (v
 TRAIN = Environment(
     ".venv-train", "requirements/llm-train.txt", "the small local model's training", 3.0, cpu_torch=True
 )
+EMBEDDINGS = Environment(".venv-embeddings", "requirements/embeddings.txt", "embeddings service", 1.0)
 
 
 def environment(name: str) -> Environment:
     if name == "llm":
         return LLM_GPU if has_gpu() else LLM_CPU
-    return {"dev": DEV, "llm-train": TRAIN}[name]
+    return {"dev": DEV, "embeddings": EMBEDDINGS, "llm-train": TRAIN}[name]
 
 
 def has_gpu() -> bool:
@@ -201,7 +202,7 @@ def build(uv: Path, wanted: Environment) -> None:
 
 def main() -> int:
     names = sys.argv[1:]
-    if not names or not set(names) <= {"dev", "llm", "llm-train"}:
+    if not names or not set(names) <= {"dev", "embeddings", "llm", "llm-train"}:
         print(__doc__, file=sys.stderr)
         return 2
     try:

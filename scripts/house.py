@@ -14,6 +14,7 @@ TOO_LONG = 400
 LOCKED_EXTRAS = {
     "gateway": ("gateway",),
     "dev": ("gateway", "run", "test", "lint", "bench"),
+    "embeddings": ("embeddings", "embeddings-test"),
     "llm-cpu": ("llm-cpu",),
     "llm-gpu": ("llm-gpu",),
     "llm-train": ("llm-train",),

@@ -24,6 +24,17 @@ SETS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         ("gateway", "run", "test", "lint", "bench"),
         (*ANYWHERE, "--constraint", "requirements/gateway.txt"),
     ),
+    "embeddings": (
+        ("embeddings", "embeddings-test"),
+        # No universal set: its answer to the override is a marker, and torch and the rest would stay in it.
+        (
+            *LINUX,
+            "--constraint",
+            "requirements/gateway.txt",
+            "--overrides",
+            "requirements/embeddings.overrides",
+        ),
+    ),
     "llm-cpu": (("llm-cpu",), (*LINUX, "--overrides", "requirements/llm-cpu.overrides")),
     "llm-gpu": (("llm-gpu",), LINUX),
     "llm-train": (("llm-train",), LINUX),

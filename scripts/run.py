@@ -18,7 +18,7 @@ from scripts.bootstrap import ROOT, Refusal
 
 DEMONSTRATION_KEY = "cu_prodml_hw_week13"
 LOOPBACK = {"127.0.0.1", "localhost", "::1"}
-ENVIRONMENTS = ["dev", "llm"]
+ENVIRONMENTS = ["dev", "embeddings", "llm"]
 
 
 def first_start(env_file: Path, example: Path) -> bool:
@@ -123,9 +123,16 @@ def preflight() -> dict[str, str]:
     llm_port = port_of(settings, "LLM_PORT", 8000)
     refuse_taken_port(host, port_of(settings, "PORT", 38300), "PORT")
     refuse_taken_port(llm_host, llm_port, "LLM_PORT")
+    vectors_host = settings.get("EMBEDDINGS_HOST", "127.0.0.1")
+    vectors_port = port_of(settings, "EMBEDDINGS_PORT", 8081)
+    refuse_taken_port(vectors_host, vectors_port, "EMBEDDINGS_PORT")
     refuse_machine()
     bootstrap.refuse_what_cannot_be_made(bootstrap.missing(ENVIRONMENTS))
-    return {"LLM_URL": f"http://{llm_host}:{llm_port}", **settings}
+    return {
+        "LLM_URL": f"http://{llm_host}:{llm_port}",
+        "EMBEDDINGS_URL": f"http://{vectors_host}:{vectors_port}",
+        **settings,
+    }
 
 
 def hand_over(settings: dict[str, str]) -> NoReturn:

@@ -46,14 +46,15 @@ class Run:
 def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
     """The whole of `make run` in a copy of the tree that shares the environments: its .env is its own."""
     home = tmp_path_factory.mktemp("home")
-    for part in ("scripts", "requirements", "gateway", "llm_server"):
+    for part in ("scripts", "requirements", "embeddings", "gateway", "llm_server"):
         shutil.copytree(ROOT / part, home / part, ignore=shutil.ignore_patterns("__pycache__"))
     for part in ("Makefile", "Procfile", ".env.example", "pyproject.toml"):
         shutil.copy(ROOT / part, home)
-    for made in (".venv", ".venv-vllm"):
+    for made in (".venv", ".venv-embeddings", ".venv-vllm"):
         (home / made).symlink_to(ROOT / made)
     ports = free_port(), free_port()
     said = {"PORT": str(ports[0]), "LLM_PORT": str(ports[1]), "LLM_MODEL": "local"}
+    said["EMBEDDINGS_PORT"] = str(free_port())
     log = home / "log"
     with log.open("wb") as out:
         process = subprocess.Popen(
@@ -98,6 +99,15 @@ def test_the_model_server_is_vllm_with_a_key_of_its_own(run: Run) -> None:
     answer = httpx.get(direct, headers={"Authorization": f"Bearer {own.partition('=')[2]}"})
     assert [model["id"] for model in answer.json()["data"]] == [LOCAL_NAME]
     assert answer.json()["data"][0]["owned_by"] == "vllm"
+
+
+def test_vectors_come_through_the_gateway(run: Run) -> None:
+    url = f"http://127.0.0.1:{run.port}/v1/embeddings"
+    asked = {"model": "model_identifier", "input": ["Plants release oxygen.", "Plants give off oxygen."]}
+    answer = httpx.post(url, headers=KEY, json=asked, timeout=30)
+    assert answer.status_code == 200, answer.text
+    one, other = (vector["embedding"] for vector in answer.json()["data"])
+    assert sum(a * b for a, b in zip(one, other, strict=True)) > 0.8
 
 
 def test_a_wrong_key_is_refused(run: Run) -> None:

@@ -35,7 +35,7 @@ def home(tmp_path: Path) -> Path:
 
 def preflight(home: Path, **environ: str) -> subprocess.CompletedProcess[str]:
     said = {"PATH": "/usr/local/bin:/usr/bin:/bin", "LLM_DEVICE": "cpu"}
-    said |= {"PORT": str(free_port()), "LLM_PORT": str(free_port())}
+    said |= {name: str(free_port()) for name in ("PORT", "LLM_PORT", "EMBEDDINGS_PORT")}
     return subprocess.run(
         [sys.executable, "-m", "scripts.run", "--check"],
         cwd=home,
@@ -85,7 +85,7 @@ def test_settings_that_are_there_are_never_written_again(home: Path) -> None:
     assert (home / ".env").read_text() == "API_KEY=mine\nLLM_API_KEY=ours\n"
 
 
-@pytest.mark.parametrize("name", ["PORT", "LLM_PORT"])
+@pytest.mark.parametrize("name", ["PORT", "LLM_PORT", "EMBEDDINGS_PORT"])
 def test_a_taken_port_is_named(home: Path, name: str) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))

@@ -1,0 +1,7 @@
+"""The embeddings service: sentence vectors (and heads on top of them) over ONNX Runtime, in its own process.
+
+A request's life: rest/door.py (key, body) -> rest/ (one file a protocol) -> models.py (the table) ->
+encoder.py (text -> tokens) -> batching.py (who is computed together) -> encoder.py (tokens -> vectors).
+"""
+
+VERSION = "0.1.0"

@@ -1,0 +1,68 @@
+"""Texts -> token ids -> vectors. Blocking; batching.py decides what is computed together and where."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+from tokenizers import Tokenizer
+
+from embeddings.errors import TextTooLong, Unusable
+from embeddings.source import Source
+
+Ids = Sequence[int]
+Vectors = NDArray[np.float32]  # [texts, width], unit length
+
+
+class Encoder:
+    """One ONNX session on one core; callers may run batches in several threads at once."""
+
+    def __init__(self, source: Source, content: bytes, *, max_tokens: int) -> None:
+        """Raises Unusable when the file is no graph for this ONNX Runtime."""
+        self.name = source.name
+        self.max_tokens = min(max_tokens, source.max_tokens)
+        self._pad_id = source.pad_id
+        self._tokenizer = Tokenizer.from_file(str(source.folder / "tokenizer.json"))
+        # The file may carry its trainer's cut and padding; both are decided here.
+        self._tokenizer.no_truncation()
+        self._tokenizer.no_padding()
+        options = onnxruntime.SessionOptions()
+        # A core for each batch: several batches at once give more texts a second than one batch on several
+        # cores, and no thread spins while it waits for the others.
+        options.intra_op_num_threads = options.inter_op_num_threads = 1
+        options.log_severity_level = 3
+        try:
+            self._session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+        except Exception as error:
+            raise Unusable(f"ONNX Runtime cannot load the encoder ({type(error).__name__})") from error
+        self.width = int(self._session.get_outputs()[0].shape[1])
+
+    def tokens(self, texts: Sequence[str], *, truncate: bool) -> list[Ids]:
+        """Each text's ids with its special tokens. Raises TextTooLong unless `truncate` cuts."""
+        every: list[Ids] = [encoding.ids for encoding in self._tokenizer.encode_batch_fast(list(texts))]
+        longest = max(map(len, every), default=0)
+        if longest <= self.max_tokens:
+            return every
+        if not truncate:
+            raise TextTooLong(
+                f"This model's maximum context length is {self.max_tokens} tokens, "
+                f"however you requested {longest} tokens. Shorten the text.",
+                param="input",
+            )
+        # The closing special token stays: the model has seen no text without it.
+        return [
+            ids if len(ids) <= self.max_tokens else [*ids[: self.max_tokens - 1], ids[-1]] for ids in every
+        ]
+
+    def vectors(self, batch: Sequence[Ids]) -> Vectors:
+        """[len(batch), width] float32, each of unit length. Padding to the longest is masked out."""
+        shape = (len(batch), max(map(len, batch)))
+        ids = np.full(shape, self._pad_id, np.int64)
+        mask = np.zeros(shape, np.int64)
+        for row, text in enumerate(batch):
+            ids[row, : len(text)] = text
+            mask[row, : len(text)] = 1
+        found: list[Any] = self._session.run(["embedding"], {"input_ids": ids, "attention_mask": mask})
+        vectors: Vectors = found[0]
+        return vectors

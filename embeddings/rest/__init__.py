@@ -1,0 +1,1 @@
+"""The HTTP door: one file a protocol over one table of models."""

@@ -1,0 +1,39 @@
+"""KServe's V1 protocol: `POST /v1/models/{name}:predict`; its model's state is served by openai.py's path.
+
+https://kserve.github.io/website/docs/concepts/architecture/data-plane/v1-protocol
+"""
+
+from typing import Any
+
+from fastapi import APIRouter, Request
+
+from embeddings.errors import InvalidRequest
+from embeddings.models import Models
+from embeddings.rest.payload import Json, checked_texts, predicted, read_object
+
+
+def router(models: Models, *, max_inputs: int) -> APIRouter:
+    """The route over a table of models."""
+    routes = APIRouter(tags=["kserve v1"])
+
+    @routes.post("/v1/models/{name}:predict")
+    async def predict(name: str, request: Request) -> Json:
+        """`{"instances": ["text" | {"text": "text"}, ...]}` -> `{"predictions": [[number, ...], ...]}`."""
+        model = models[name]
+        body = await read_object(request, ("instances",))
+        instances = body.get("instances")
+        if not isinstance(instances, list):
+            raise InvalidRequest("'instances' must be a list.", param="instances")
+        texts = checked_texts([_text(one) for one in instances], max_inputs, "instances")
+        prediction = await predicted(model, texts, request)
+        return Json({"predictions": prediction.rows})
+
+    return routes
+
+
+def _text(instance: Any) -> Any:
+    if isinstance(instance, dict):
+        if instance.keys() != {"text"}:
+            raise InvalidRequest("An instance must be a text or an object with 'text'.", param="instances")
+        return instance["text"]
+    return instance
