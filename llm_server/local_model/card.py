@@ -90,8 +90,7 @@ def write(folder: Path, metrics: dict[str, Any]) -> None:
             if served
             else ""
         ),
-        training=f"These weights: {training['steps']} steps, {training['longer_steps']} of the second stage "
-        f"and {training['talk_steps']} of talk, "
+        training=f"These weights: {training['steps']} steps and {training['talk_steps']} of talk, "
         f"{training['minutes']} minutes on two shared cores.",
     )
     (folder / "README.md").write_text(text, encoding="utf-8")

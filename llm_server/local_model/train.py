@@ -1,7 +1,7 @@
 """Trains the local model and saves it: `python -m llm_server.local_model.train --config FILE`.
 
-Three stages: grading with a little talk, the same for longer with a milder target, and a short one with much
-talk. Each ends with its weights on disk, and `--start FOLDER --from STAGE` goes on from there.
+Two stages: grading with a little talk, then a short one with much talk. The first ends with its weights on
+disk, and `--start` begins the second from such a folder.
 """
 
 from __future__ import annotations
@@ -23,10 +23,9 @@ from llm_server.local_model import evaluate
 from llm_server.local_model.calibration import calibrate
 from llm_server.local_model.data import Row, data_folder
 from llm_server.local_model.fitting import fit
-from llm_server.local_model.prepare import Heads, Made, prepare, splits
+from llm_server.local_model.prepare import Made, prepare, splits
 
 log = logging.getLogger("local_model")
-STAGES = ("longer", "talk")  # after the first; each is a section of the config that changes `training`
 
 
 def save(model: OPTForCausalLM, spoken: PreTrainedTokenizerFast, folder: Path) -> None:
@@ -52,25 +51,16 @@ def finish(made: Made, model: OPTForCausalLM, held: list[Row], folder: Path, fig
     log.info("saved to %s: %s", folder, chosen)
 
 
-def further(
-    made: Made, config: dict[str, Any], stage: str, start: Path, held: list[Row], minutes: float | None = None
-) -> tuple[OPTForCausalLM, list[float]]:
-    """A later stage, from saved weights; it seeds itself and makes its own auxiliary heads, so that it is the
-    same whether the stage before ran in this process or another."""
+def talk(made: Made, config: dict[str, Any], start: Path) -> OPTForCausalLM:
+    """The second stage, from saved weights; seeded by itself, so the same after either beginning."""
     made.model, spoken = evaluate.load(start)
     if spoken.get_vocab() != made.tokenizer.get_vocab():
         raise SystemExit(f"{start} was made with another vocabulary")
-    seed = config["seed"] + 1 + STAGES.index(stage)
-    torch.manual_seed(seed)
-    made.heads = Heads(made.heads.features.in_features, made.heads.meaning.out_features)
-    made.curriculum.draw = random.Random(seed)
-    changed = {name: config[stage].get(name, config["shares"][name]) for name in ("chat", "teacher")}
+    torch.manual_seed(config["seed"] + 1)
+    made.curriculum.draw = random.Random(config["seed"] + 1)
+    changed = {name: config["talk"][name] for name in ("chat", "teacher")}
     made.curriculum.shares = replace(made.curriculum.shares, **changed)
-    return fit(made, config["training"] | config[stage], held, minutes)
-
-
-def _minutes(started: float) -> float:
-    return (time.monotonic() - started) / 60
+    return fit(made, config["training"] | config["talk"], [])[0]
 
 
 def main() -> None:
@@ -80,12 +70,9 @@ def main() -> None:
     parser.add_argument("--config", type=Path, required=True)
     parser.add_argument("--data", help="folder of the public data sets (else DATA_DIR)")
     parser.add_argument("--weights", type=Path, help="where to save, instead of the config's folder")
-    parser.add_argument("--start", type=Path, help="weights of an earlier stage, which is then left out")
-    parser.add_argument(
-        "--from", dest="stage", choices=STAGES, default=STAGES[-1], help="where --start goes on"
-    )
+    parser.add_argument("--start", type=Path, help="weights of the first stage, which is then left out")
     parser.add_argument("--steps", type=int, help="fewer or more steps of the first stage than the config's")
-    parser.add_argument("--minutes", type=float, help="cool a long stage down earlier, to end about then")
+    parser.add_argument("--minutes", type=float, help="cool the first stage down earlier, to end about then")
     asked = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     config = yaml.safe_load(asked.config.read_text(encoding="utf-8"))
@@ -100,22 +87,18 @@ def main() -> None:
     made = prepare(config, folder, rows)
     parameters = sum(weight.numel() for weight in made.model.parameters())
     log.info("%d parameters, vocabulary %d", parameters, len(made.tokenizer))
-    done = {"minutes": 0.0}
+    before = {"steps": 0, "minutes": 0.0}
     if asked.start:
-        done = json.loads((asked.start / "metrics.json").read_text(encoding="utf-8"))["training"]
+        before = json.loads((asked.start / "metrics.json").read_text(encoding="utf-8"))["training"]
     else:
         model, history = fit(made, config["training"], held, asked.minutes)
-        done = {"steps": len(history), "minutes": _minutes(started)}
-        finish(made, model, held, weights, {"training": done})
-    start = asked.start or weights
-    for stage in STAGES[STAGES.index(asked.stage) if asked.start else 0 :]:
+        before = {"steps": len(history), "minutes": (time.monotonic() - started) / 60}
+        finish(made, model, held, weights, {"training": before})
         started = time.monotonic()
-        limit = asked.minutes if stage == "longer" else None
-        model, history = further(made, config, stage, start, held, limit)
-        minutes = round(done["minutes"] + _minutes(started), 1)
-        done = {**done, f"{stage}_steps": len(history), "minutes": minutes}
-        finish(made, model, held, weights, {"training": done})
-        start = weights
+    model = talk(made, config, asked.start or weights)
+    minutes = round(before["minutes"] + (time.monotonic() - started) / 60, 1)
+    steps = {"steps": before["steps"], "talk_steps": config["talk"]["steps"], "minutes": minutes}
+    finish(made, model, held, weights, {"training": steps})
     evaluate.report(config, folder, weights, made.curriculum.encoder)
 
 

@@ -12,7 +12,7 @@ from llm_server.local_model.data import SEEDS, read_seed_items
 from llm_server.local_model.fitting import fit, rate, shorter
 from llm_server.local_model.prepare import Heads, Made
 from llm_server.local_model.targets import levels_of
-from llm_server.local_model.train import further, save
+from llm_server.local_model.train import save, talk
 from tests.llm_server.local_model.tiny import WEIGHTS, tiny_model
 
 CONFIG = yaml.safe_load((WEIGHTS.parent / "config.yaml").read_text(encoding="utf-8"))
@@ -54,7 +54,7 @@ def test_the_second_stage_begins_from_saved_weights(spoken, tmp_path):
     save(model, spoken, tmp_path)
     made = Made(None, spoken, curriculum_of(spoken, 1), Heads(64, 384))
     config = CONFIG | {"talk": CONFIG["talk"] | {"steps": 2, "sequences": 2}}
-    trained, _ = further(made, config, "talk", tmp_path, [])
+    trained = talk(made, config, tmp_path)
     assert trained.config.vocab_size == len(spoken)
     assert not torch.equal(trained.lm_head.weight, model.lm_head.weight.float())
 
