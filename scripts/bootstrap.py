@@ -12,6 +12,7 @@ import hashlib
 import os
 import platform
 import shutil
+import ssl
 import subprocess
 import sys
 import time
@@ -97,6 +98,9 @@ def one_at_a_time() -> Iterator[None]:
 
 def run(command: list[str], failed: str) -> None:
     settings = {"UV_HTTP_TIMEOUT": "300", **os.environ}
+    if ssl.get_default_verify_paths().cafile:
+        # The machine's own authorities: behind a company's proxy uv's built-in ones are not enough.
+        settings.setdefault("UV_SYSTEM_CERTS", "true")
     settings.pop("VIRTUAL_ENV", None)  # uv would warn that it is not the one being made
     if subprocess.run(command, cwd=ROOT, env=settings, check=False).returncode:
         raise Refusal(f"{failed} The lines above say why; the same command goes on from here.")
