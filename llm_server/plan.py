@@ -125,6 +125,9 @@ def environment(environ: Mapping[str, str], settings: Settings, *, gpu: bool) ->
     kept.setdefault("PYTHONWARNINGS", "ignore")  # vLLM warns of its own deprecations at every start
     if not gpu:
         kept["VLLM_CPU_KVCACHE_SPACE"] = str(settings.kv_cache_gib)
+        # vLLM compiles a kernel for log-probabilities at the first request that asks for them: 9 s which the
+        # first grade would pay, and a C++ compiler which a bare machine has not.
+        kept["TORCHDYNAMO_DISABLE"] = "1"
     # Byte code that cannot be kept is compiled again at every start, in each of vLLM's four processes.
     kept.pop("PYTHONDONTWRITEBYTECODE", None)
     return kept

@@ -130,6 +130,8 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         "LLM_HOST": "127.0.0.1",
         "LLM_PORT": str(llm_port),
         "HF_HUB_OFFLINE": "1",
+        "CC": "/no/compiler",  # nothing may be compiled while serving: bare machines have no compiler
+        "CXX": "/no/compiler",
     }
     door = {
         "API_KEY": API_KEY,
