@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 import orjson
 
-from gateway.chat.reply import unmasked_completion, unmasked_stream, whole_stream
+from gateway.chat.reply import unmask_completion, unmasked_stream, whole_stream
 from gateway.chat.request import Bounds, ChatRequest, read_chat
 from gateway.chat.texts import spoken_texts, with_texts
 from gateway.domain import (
@@ -104,7 +104,7 @@ class Gateway:
             answer = await self._backend.complete(body, self._policy.timeout_s)
             completion = reply.parse_completion(answer)
             if masked.originals and unmask_reply:
-                unmasked_completion(completion, masked.originals, json_reply=request.json_reply)
+                unmask_completion(completion, masked.originals, json_reply=request.json_reply)
                 answer = orjson.dumps(completion)
             return Completion(answer, reply.read_usage(completion), len(masked.originals))
 

@@ -17,21 +17,27 @@ _TEXT_FIELDS = ("content", "reasoning_content", "reasoning", "refusal")
 _MAX_EVENT_BYTES = 1 << 20
 
 
-def unmasked_completion(
-    answer: dict[str, Any], originals: Mapping[str, str], *, json_reply: bool
-) -> dict[str, Any]:
-    """The parsed completion with its placeholders resolved, in place."""
+def unmask_completion(answer: dict[str, Any], originals: Mapping[str, str], *, json_reply: bool) -> None:
+    """Resolves the placeholders of a parsed completion, in place."""
     for choice in answer.get("choices") or ():
         message = choice.get("message") or {}
         for name in _TEXT_FIELDS:
             if message.get(name):
-                message[name] = unmask(message[name], originals, json_escaped=json_reply)
+                message[name] = unmask(
+                    message[name], originals, json_escaped=_holds_json(name, json_reply=json_reply)
+                )
         for call in message.get("tool_calls") or ():
             function = call.get("function") or {}
             for name in ("name", "arguments"):
                 if function.get(name):
-                    function[name] = unmask(function[name], originals, json_escaped=name == "arguments")
-    return answer
+                    escaped = _holds_json(name, json_reply=json_reply)
+                    function[name] = unmask(function[name], originals, json_escaped=escaped)
+
+
+def _holds_json(name: str, *, json_reply: bool) -> bool:
+    """Whether a text of an answer is itself JSON, so that what is put back must stay a JSON string. What a
+    model reasons is prose, also before a JSON reply."""
+    return name == "arguments" or (json_reply and name == "content")
 
 
 async def whole_stream(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
@@ -109,7 +115,7 @@ class _Unmasking:
     def _unmasker(self, index: int, name: str, call: int) -> StreamUnmasker:
         key = (index, name, call)
         if key not in self._growing:
-            escaped = name == "arguments" or (self._json_reply and name == "content")
+            escaped = _holds_json(name, json_reply=self._json_reply)
             self._growing[key] = StreamUnmasker(self._originals, json_escaped=escaped)
         return self._growing[key]
 

@@ -7,11 +7,12 @@ from typing import Any
 
 import aiohttp
 import pytest
+from aiohttp import web
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.errors import MaskingUnavailable
-from tests.fakes import DONE, USAGE_EVENT, FakeAnalyzer, FakeUpstream, chunk
+from tests.fakes import DONE, USAGE_EVENT, FakeAnalyzer, FakeUpstream, chunk, completion
 from tests.gateway.conftest import KEY, Running
 
 NAME, EMAIL = "Анна Каренина", "anna@example.org"
@@ -225,6 +226,29 @@ async def test_streamed_tool_arguments_stay_json_after_unmasking(start: Callable
     raw = await running.stream(awkward)
     calls = [c for e in events(raw) for c in e["choices"][0]["delta"].get("tool_calls", [])]
     assert json.loads("".join(c["function"]["arguments"] for c in calls)) == {"to": awkward}
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_before_a_json_reply_the_reasoning_stays_prose(start: Callable[..., Any], stream: bool) -> None:
+    awkward = 'Д"Артаньян'
+    running = await start(FakeAnalyzer({awkward: "PERSON"}))
+
+    async def think(request: Any, body: Any) -> Any:
+        who = body["messages"][0]["content"]
+        said = {"reasoning": who, "content": json.dumps({"to": who})}
+        answer = completion(said["content"])
+        answer["choices"][0]["message"] |= said
+        whole = FakeUpstream.streams(chunk(**said, finish="stop"), DONE) if stream else None
+        return await whole(request, body) if whole else web.json_response(answer)
+
+    running.upstream.reply = think
+    wanted = {"response_format": {"type": "json_object"}}
+    if stream:
+        told = events(await running.stream(awkward, **wanted))[0]["choices"][0]["delta"]
+    else:
+        told = (await running.chat(awkward, **wanted))[1]["choices"][0]["message"]
+    assert told["reasoning"] == awkward
+    assert json.loads(told["content"]) == {"to": awkward}
 
 
 async def test_a_stream_that_breaks_ends_with_an_error_event(running: Running) -> None:
