@@ -1,16 +1,15 @@
 """The embeddings service, by OpenAI's protocol."""
 
-import asyncio
 import base64
 import binascii
 import sys
-import time
 from array import array
 from collections.abc import Sequence
 from typing import Any
 
 import orjson
 
+from gateway.adapters.fresh import Fresh
 from gateway.adapters.http import Peer
 from gateway.domain import ServedModel
 from gateway.errors import BackendError, ContextLengthExceeded, GatewayError, InvalidRequest
@@ -33,9 +32,7 @@ class Embeddings:
             max_answer_bytes=64 << 20,  # 2,048 vectors of 4,096 numbers in base64 are 43 MB
             retry_after_s=1.0,
         )
-        self._models: list[ServedModel] = []
-        self._models_until = 0.0
-        self._models_lock = asyncio.Lock()
+        self._models = Fresh(self._ask_models, _MODELS_FRESH_S)
 
     async def close(self) -> None:
         await self._peer.close()
@@ -60,12 +57,7 @@ class Embeddings:
 
     async def models(self) -> list[ServedModel]:
         """The service's encoders, at least one; `context_window` is a text's bound in tokens."""
-        if time.monotonic() >= self._models_until:
-            async with self._models_lock:
-                if time.monotonic() >= self._models_until:
-                    self._models = await self._ask_models()
-                    self._models_until = time.monotonic() + _MODELS_FRESH_S
-        return self._models
+        return await self._models.get()
 
     async def _ask_models(self) -> list[ServedModel]:
         content = await self._exchange("GET", "/v1/models", None, _MODELS_TIMEOUT_S)

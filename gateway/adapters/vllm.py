@@ -1,13 +1,12 @@
 """vLLM's OpenAI server."""
 
-import asyncio
-import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
 import orjson
 
+from gateway.adapters.fresh import Fresh
 from gateway.adapters.http import Peer
 from gateway.domain import ServedModel
 from gateway.errors import BackendError, ContextLengthExceeded, GatewayError, InvalidRequest
@@ -29,21 +28,13 @@ class VLLM:
             max_answer_bytes=16 << 20,
             retry_after_s=5.0,
         )
-        self._model: ServedModel | None = None
-        self._model_until = 0.0
-        self._model_lock = asyncio.Lock()
+        self._model = Fresh(self._ask_model, _MODEL_FRESH_S)
 
     async def close(self) -> None:
         await self._peer.close()
 
     async def served_model(self) -> ServedModel:
-        if self._model is not None and time.monotonic() < self._model_until:
-            return self._model
-        async with self._model_lock:
-            if self._model is None or time.monotonic() >= self._model_until:
-                self._model = await self._ask_model()
-                self._model_until = time.monotonic() + _MODEL_FRESH_S
-            return self._model
+        return await self._model.get()
 
     async def _ask_model(self) -> ServedModel:
         content = await self._exchange("GET", "/v1/models", None, 10.0)

@@ -55,7 +55,6 @@ class Visit:
     """A request that was let in."""
 
     exchange: Exchange
-    headers: dict[bytes, bytes]
     unmask_reply: bool
 
 
@@ -113,7 +112,7 @@ class Door:
                     raise MethodNotAllowed("Chat completions are asked for by POST.")
                 choice = headers.get(b"x-unmask")
                 unmask = self._policy.unmask_replies if choice is None else choice.lower() == b"true"
-                await self._chat(Visit(exchange, headers, unmask), body, answer)
+                await self._chat(Visit(exchange, unmask), body, answer)
             else:
                 await self._pages(scope, _replay(body), answer)
 
