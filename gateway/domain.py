@@ -47,12 +47,24 @@ class Masked:
     originals: Mapping[str, str] = field(repr=False)  # placeholder -> what the caller wrote
 
 
+class Output(StrEnum):
+    """What a model answers with."""
+
+    TEXT = "text"
+    EMBEDDING = "embedding"
+    CLASSIFICATION = "classification"
+    GRADE = "grade"
+
+
 @dataclass(frozen=True, slots=True)
 class ServedModel:
-    """What the model server says it serves."""
+    """What a model server, or the embeddings service, says it serves."""
 
     name: str
-    context_window: int  # tokens, prompt and answer together
+    context_window: int  # tokens: prompt and answer together, or what an encoder reads of a text
+    output: Output = Output.TEXT
+    version: str = ""  # empty: not told
+    labels: tuple[str, ...] = ()  # of classifications and grades, in the order of probabilities
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +94,7 @@ class Submission:
     references: tuple[str, ...] = field(repr=False, default=())
     rubric: Rubric | None = None
     contract: str = "v1"
+    grader: str | None = None  # the caller's wish: auto | llm | embedding; None: not said
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,4 +168,49 @@ class Embedded:
     model: str
     vectors: list[list[float]]
     prompt_tokens: int
+    masked: int
+
+
+@dataclass(frozen=True, slots=True)
+class Classification:
+    """A classifier's answer to one text, as it was checked. Every number is within 0..1."""
+
+    label: str
+    confidence: float
+    probabilities: Mapping[str, float]  # of every label of the model
+    needs_review: bool  # the model's own word
+    cut: bool  # the text was longer than the model reads
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate(Classification):
+    """The embedding grader's answer to one comparison."""
+
+    score: float  # expected share of the maximum
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """A submission and what it is to be compared with, masked already or about to be."""
+
+    submission: str = field(repr=False)
+    references: tuple[str, ...] = field(repr=False)  # 1 to 16; the best one counts
+    question: str | None = field(repr=False, default=None)
+
+
+@dataclass(frozen=True, slots=True)
+class Classified:
+    """Classifications in the order of the texts."""
+
+    model: ServedModel
+    predictions: tuple[Classification, ...]
+    masked: int
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """Estimates in the order of the comparisons."""
+
+    model: ServedModel
+    estimates: tuple[Estimate, ...]
     masked: int

@@ -11,9 +11,9 @@ from gateway.domain import Criterion, Grade, ServedModel, Submission, Usage, Ver
 from gateway.errors import ContextLengthExceeded, UnusableAnswer
 from gateway.grading import prompt, reply, rubric
 from gateway.grading.placeholders import new_nonce
+from gateway.grading.routing import GRADER_LLM
 from gateway.ports import ChatBackend
 
-GRADER = "grader-llm"
 _FIT_ATTEMPTS = 12
 
 T = TypeVar("T")
@@ -75,7 +75,7 @@ class Grader:
             submission,
             used,
             [answer.verdict for answer in answers],
-            grader=GRADER,
+            grader=GRADER_LLM,
             versions=versions,
             review_reasons=self._review_reasons(submission, answers),
             partial=any(answer.cut or answer.repaired for answer in answers),

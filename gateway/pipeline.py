@@ -1,12 +1,12 @@
 """READ FIRST: a request's whole life. Door -> guards -> route -> model -> back, each a short straight line.
 
 The doors (rest/) authenticate by admit(), read the body within bounds and call one of chat(), chat_stream(),
-grade(). What stands behind the ports is chosen in wiring.py.
+grade(), embed(), classify(), compare(). What stands behind the ports is chosen in wiring.py.
+
+Over 250 lines: every line that a request can take is read here, one below the other.
 """
 
-import asyncio
-import time
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 
@@ -17,24 +17,35 @@ from gateway.chat.request import Bounds, ChatRequest, read_chat
 from gateway.chat.texts import spoken_texts, with_texts
 from gateway.domain import (
     Caller,
+    Classified,
+    Compared,
+    Comparison,
     Completion,
     CompletionStream,
     Embedded,
     Grade,
     Masked,
+    Output,
     Quota,
     Role,
     ServedModel,
     Submission,
 )
+from gateway.embedding_grader import EmbeddingGrader
 from gateway.errors import Forbidden, GatewayError, ModelNotFound, Overloaded
-from gateway.grader import GRADER, Grader, all_of
-from gateway.grading import reply
-from gateway.grading.masked import submission_texts, unmasked_grade, with_submission_texts
+from gateway.grader import Grader, all_of
+from gateway.grading import reply, routing
+from gateway.grading.masked import (
+    comparison_texts,
+    submission_texts,
+    unmasked_grade,
+    with_comparison_texts,
+    with_submission_texts,
+)
 from gateway.grading.placeholders import mask, new_nonce
 from gateway.ports import Analyzer, ChatBackend, Embedder, Keys, Limits
+from gateway.readiness import Readiness
 
-_READY_FRESH_S = 2.0
 _READY_TIMEOUT_S = 10.0
 # With a schema: the first one costs the model server seconds, which no grade should pay.
 _READY_QUESTION = {
@@ -54,6 +65,7 @@ class Policy:
     bounds: Bounds = field(default_factory=Bounds)
     mask_personal_data: bool = True
     unknown_model_fallback: bool = False
+    grade_fallback: bool = True  # a grading request that names no grader means `auto`
     timeout_s: float = 60.0
     max_in_flight: int = 256
 
@@ -67,7 +79,7 @@ class Gateway:
         limits: Limits,
         analyzer: Analyzer,
         backend: ChatBackend,
-        grader: Grader,
+        graders: Mapping[str, Grader | EmbeddingGrader],
         policy: Policy,
         embedder: Embedder | None = None,
     ) -> None:
@@ -75,13 +87,11 @@ class Gateway:
         self._limits = limits
         self._analyzer = analyzer
         self._backend = backend
-        self._grader = grader
+        self._graders = graders
         self._policy = policy
         self._embedder = embedder
         self._in_flight = 0
-        self._checked_until = 0.0
-        self._fault: GatewayError | None = None
-        self._ready_lock = asyncio.Lock()
+        self._readiness = Readiness(self._answer_something)
 
     # Guards
 
@@ -124,36 +134,89 @@ class Gateway:
 
     # Grading
 
-    async def grade(self, caller: Caller, submission: Submission) -> Grade:
-        """A grade whose score is added up by code from checked verdicts. Raises UnusableAnswer when the
-        model's answer stays unusable after one repair: no grade is made up."""
+    async def grade(self, caller: Caller, submission: Submission, grader: str) -> Grade:
+        """A grade whose score is added up by code from checked verdicts, by `grader` or, where the request
+        lets it, by the other one. Raises InvalidRequest, ModelNotFound, and the first grader's error when
+        neither can grade: no grade is made up."""
         _may_ask_models(caller)
+        route = routing.route(grader, submission.grader, fall_back=self._policy.grade_fallback)
         with self._place():
             code = submission.task_type == "code"
             prose, programs = submission_texts(submission, code=code)
             masked = await self._masked(prose, programs)
-            grade = await self._grader.grade(with_submission_texts(submission, masked.texts))
+            grade = await self._graded(with_submission_texts(submission, masked.texts), route)
             return unmasked_grade(grade, masked.originals)
 
-    async def grade_all(self, caller: Caller, submissions: Sequence[Submission]) -> list[Grade]:
+    async def grade_all(self, caller: Caller, submissions: Sequence[Submission], grader: str) -> list[Grade]:
         """Grades in the order of the submissions. One that fails fails them all: KServe's answer has no
         place for an error beside predictions."""
-        return await all_of([self.grade(caller, submission) for submission in submissions])
+        return await all_of([self.grade(caller, submission, grader) for submission in submissions])
 
-    # Embeddings
+    async def _graded(self, submission: Submission, route: routing.Route) -> Grade:
+        try:
+            return await self._grader(route.first).grade(submission)
+        except routing.OUTAGES:
+            if route.other is None:
+                raise
+            with suppress(GatewayError):
+                return routing.as_fallback(await self._grader(route.other).grade(submission))
+            raise
+
+    def _grader(self, name: str) -> Grader | EmbeddingGrader:
+        if name not in self._graders:
+            raise ModelNotFound("There is no model of that name.", param="name")
+        return self._graders[name]
+
+    # Embeddings, and the classifiers and comparisons on them
 
     async def embed(self, caller: Caller, model: str, texts: Sequence[str]) -> Embedded:
-        """Vectors of the masked texts. Raises ModelNotFound when no embeddings service is configured."""
+        """Vectors of the masked texts. Raises ModelNotFound when no encoder has that name."""
         _may_ask_models(caller)
+        with self._place():
+            encoder = await self._encoder(model)
+            masked = await self._masked(texts)
+            vectors, tokens = await self._embeddings.embed(masked.texts, self._policy.timeout_s, encoder)
+            return Embedded(encoder.name, vectors, tokens, len(masked.originals))
+
+    async def classify(self, caller: Caller, model: str, texts: Sequence[str]) -> Classified:
+        """Labels of the masked texts. Raises ModelNotFound when no classifier has that name."""
+        _may_ask_models(caller)
+        with self._place():
+            classifier = await self._head(model, Output.CLASSIFICATION)
+            masked = await self._masked(texts)
+            found = await self._embeddings.classify(classifier, masked.texts, self._policy.timeout_s)
+            return Classified(classifier, found, len(masked.originals))
+
+    async def compare(self, caller: Caller, model: str, comparisons: Sequence[Comparison]) -> Compared:
+        """What masked submissions are worth by their references: the embedding grader's bare estimates,
+        without rubric or points. Raises ModelNotFound when it is not served."""
+        _may_ask_models(caller)
+        with self._place():
+            grader = await self._head(model, Output.GRADE)
+            masked = await self._masked(comparison_texts(comparisons))
+            fit = with_comparison_texts(comparisons, masked.texts)
+            estimates = await self._embeddings.estimate(grader, fit, self._policy.timeout_s)
+            return Compared(grader, estimates, len(masked.originals))
+
+    @property
+    def _embeddings(self) -> Embedder:
         if self._embedder is None:
             raise ModelNotFound("No embeddings service is configured.", param="model")
-        with self._place():
-            encoder = (await self._embedder.models())[0]
-            if model != encoder.name and not self._policy.unknown_model_fallback:
-                raise ModelNotFound("There is no model of that name.", param="model")
-            masked = await self._masked(texts)
-            vectors, tokens = await self._embedder.embed(masked.texts, self._policy.timeout_s)
-            return Embedded(encoder.name, vectors, tokens, len(masked.originals))
+        return self._embedder
+
+    async def _head(self, name: str, output: Output) -> ServedModel:
+        model = await self.inference_model(name)
+        if model.output is not output:
+            raise ModelNotFound("The model of that name answers with something else.", param="name")
+        return model
+
+    async def _encoder(self, name: str) -> ServedModel:
+        encoders = [m for m in await self._embeddings.models() if m.output is Output.EMBEDDING]
+        named = [encoder for encoder in encoders if encoder.name == name]
+        candidates = named or (encoders if self._policy.unknown_model_fallback else [])
+        if not candidates:
+            raise ModelNotFound("There is no model of that name.", param="model")
+        return candidates[0]
 
     # Steps that the lines share
 
@@ -195,23 +258,55 @@ class Gateway:
     # Operations
 
     async def models(self) -> list[ServedModel]:
-        """The models a client may name: the served one, the grader on top of it, the encoders. An encoder
-        that is down is left out; without the model server there is no list."""
+        """The models a client may name: the served one, the grader on top of it, the embeddings service's.
+        A server that is down is left out; when none is up its error is raised."""
+        known, fault = await self._known()
+        if fault and not known:
+            raise fault
+        return known
+
+    async def model(self, name: str) -> ServedModel:
+        """The model of that name. Raises ModelNotFound, or a server's error: it may serve that model."""
+        known, fault = await self._known()
+        for model in known:
+            if model.name == name:
+                return model
+        raise fault or ModelNotFound("There is no model of that name.", param="name")
+
+    async def inference_models(self) -> list[ServedModel]:
+        """The non-generative models: the embeddings service's, none where none is configured."""
+        return await self._embedder.models() if self._embedder else []
+
+    async def inference_model(self, name: str) -> ServedModel:
+        """The non-generative model of that name. Raises ModelNotFound."""
+        for model in await self.inference_models():
+            if model.name == name:
+                return model
+        raise ModelNotFound("There is no model of that name.", param="name")
+
+    async def _known(self) -> tuple[list[ServedModel], GatewayError | None]:
+        known: list[ServedModel] = []
+        fault = None
+        for served in (self._generative_models, self.inference_models):
+            try:
+                known += await served()
+            except GatewayError as error:
+                fault = fault or error
+        return known, fault
+
+    async def _generative_models(self) -> list[ServedModel]:
         served = await self._backend.served_model()
-        encoders: list[ServedModel] = []
-        if self._embedder is not None:
-            with suppress(GatewayError):
-                encoders = await self._embedder.models()
-        return [served, ServedModel(GRADER, served.context_window), *encoders]
+        return [served, ServedModel(routing.GRADER_LLM, served.context_window, Output.GRADE)]
 
     async def status(self) -> dict[str, object]:
         """What is behind the door now: facts for people, no check."""
-        try:
-            served = await self._backend.served_model()
-            model: str | None = served.name
-        except GatewayError:
-            model = None
-        return {"model": model, "in_flight": self._in_flight, "masking": self._policy.mask_personal_data}
+        known, _ = await self._known()
+        return {
+            "model": next((model.name for model in known if model.output is Output.TEXT), None),
+            "models": [model.name for model in known],
+            "in_flight": self._in_flight,
+            "masking": self._policy.mask_personal_data,
+        }
 
     @property
     def in_flight(self) -> int:
@@ -219,27 +314,15 @@ class Gateway:
         return self._in_flight
 
     async def check_ready(self) -> None:
-        """Returns when the model has just produced a token and masking works; raises what is wrong.
+        """Returns when the model has produced a token and masking worked a moment ago; raises what is wrong.
+        Anybody may ask."""
+        await self._readiness.confirm()
 
-        Anybody may ask, so only one check runs at a time and its outcome, good or bad, is believed for a few
-        seconds."""
-        async with self._ready_lock:
-            if time.monotonic() >= self._checked_until:
-                self._fault = await self._check()
-                self._checked_until = time.monotonic() + _READY_FRESH_S
-            if self._fault:
-                raise self._fault.with_traceback(None)  # raised again and again, it would grow
-
-    async def _check(self) -> GatewayError | None:
-        try:
-            await self._masked(["ready?"])
-            model = await self._backend.served_model()
-            await self._backend.complete(
-                orjson.dumps({"model": model.name, **_READY_QUESTION}), _READY_TIMEOUT_S
-            )
-        except GatewayError as fault:
-            return fault
-        return None
+    async def _answer_something(self) -> None:
+        await self._masked(["ready?"])
+        model = await self._backend.served_model()
+        question = orjson.dumps({"model": model.name, **_READY_QUESTION})
+        await self._backend.complete(question, _READY_TIMEOUT_S)
 
 
 def _may_ask_models(caller: Caller) -> None:

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Protocol
 
-from gateway.domain import Caller, Quota, ServedModel, Span
+from gateway.domain import Caller, Classification, Comparison, Estimate, Quota, ServedModel, Span
 
 
 class Keys(Protocol):
@@ -30,13 +30,27 @@ class Analyzer(Protocol):
 
 
 class Embedder(Protocol):
-    """The embeddings service. Foreign errors become ours as with ChatBackend."""
+    """The embeddings service: encoders and the trained heads on them. Foreign errors become ours as with
+    ChatBackend, and so does an answer that is not what its protocol says (BackendError)."""
 
-    async def embed(self, texts: Sequence[str], timeout_s: float) -> tuple[list[list[float]], int]:
-        """A unit vector for each text, in order, and the tokens that were read."""
+    async def embed(
+        self, texts: Sequence[str], timeout_s: float, model: ServedModel | None = None
+    ) -> tuple[list[list[float]], int]:
+        """A unit vector for each text, in order, and the tokens that were read; without a model, by the
+        service's first encoder."""
+
+    async def classify(
+        self, model: ServedModel, texts: Sequence[str], timeout_s: float
+    ) -> tuple[Classification, ...]:
+        """A classification for each text, in order."""
+
+    async def estimate(
+        self, model: ServedModel, comparisons: Sequence[Comparison], timeout_s: float
+    ) -> tuple[Estimate, ...]:
+        """What each submission is worth by its references, in order."""
 
     async def models(self) -> list[ServedModel]:
-        """The encoders, at least one."""
+        """Everything that the service serves, at least one model."""
 
 
 class ChatBackend(Protocol):

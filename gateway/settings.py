@@ -55,6 +55,7 @@ class Settings(BaseSettings):
     # Grading.
     review_below_confidence: float = Field(0.6, ge=0, le=1)
     grade_seed: int = 0
+    grade_fallback: bool = True  # True: a request that names no `grader` means `auto`
     grade_concurrency: int = Field(16, ge=1)  # model calls of graders at once; more wait their turn
 
     @field_validator("log_level")

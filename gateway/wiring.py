@@ -15,7 +15,9 @@ from gateway.adapters.rates import MemoryRates
 from gateway.adapters.vllm import VLLM
 from gateway.chat.request import Bounds
 from gateway.domain import Caller, Role
+from gateway.embedding_grader import EmbeddingGrader
 from gateway.grader import Grader, GraderPolicy
+from gateway.grading.routing import GRADER_EMBEDDING, GRADER_LLM
 from gateway.pipeline import Gateway, Policy
 from gateway.ports import Analyzer, ChatBackend, Embedder
 from gateway.rest.chat import chat_door
@@ -98,15 +100,21 @@ def assembled(
         bounds=bounds,
         mask_personal_data=settings.mask_personal_data,
         unknown_model_fallback=settings.unknown_model_fallback,
+        grade_fallback=settings.grade_fallback,
         timeout_s=settings.llm_timeout_s,
         max_in_flight=settings.max_in_flight,
     )
+    graders: dict[str, Grader | EmbeddingGrader] = {GRADER_LLM: Grader(backend, grading)}
+    if embedder is not None:
+        graders[GRADER_EMBEDDING] = EmbeddingGrader(
+            embedder, settings.llm_timeout_s, settings.review_below_confidence
+        )
     gateway = Gateway(
         keys=Keyring(settings.api_keys_file, _fixed_keys(settings), settings.requests_per_minute),
         limits=MemoryRates(),
         analyzer=analyzer,
         backend=backend,
-        grader=Grader(backend, grading),
+        graders=graders,
         policy=policy,
         embedder=embedder,
     )

@@ -1,8 +1,13 @@
-"""Stand-ins for what the gateway talks to. Each keeps its real counterpart's contract."""
+"""Stand-ins for what the gateway talks to. Each keeps its real counterpart's contract.
+
+Over 250 lines: the servers share their handlers and their way of running.
+"""
 
 import asyncio
+import base64
 import json
 import re
+import struct
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
@@ -10,7 +15,7 @@ from typing import Any
 import uvicorn
 from aiohttp import web
 
-from gateway.domain import ServedModel, Span
+from gateway.domain import Span
 from gateway.errors import GatewayError
 from gateway.rest.door import App
 
@@ -37,20 +42,6 @@ class FakeAnalyzer:
             return []
         wanted = "|".join(re.escape(value) for value in sorted(self.values, key=len, reverse=True))
         return [Span(m.start(), m.end(), self.values[m.group()]) for m in re.finditer(wanted, text)]
-
-
-class FakeEmbedder:
-    """A vector of two numbers for each text: its length, and one."""
-
-    def __init__(self) -> None:
-        self.texts: list[str] = []
-
-    async def embed(self, texts: Sequence[str], timeout_s: float) -> tuple[list[list[float]], int]:
-        self.texts.extend(texts)
-        return [[float(len(text)), 1.0] for text in texts], sum(map(len, texts))
-
-    async def models(self) -> list[ServedModel]:
-        return [ServedModel("tiny-encoder", 256)]
 
 
 def completion(content: str, **message: Any) -> JsonObject:
@@ -169,14 +160,8 @@ class FakeUpstream:
         app.router.add_get("/v1/models", self._models)
         app.router.add_post("/v1/chat/completions", self._chat)
         app.router.add_post("/tokenize", self._tokenize)
-        runner = web.AppRunner(app, handler_cancellation=True, access_log=None, shutdown_timeout=0.1)
-        await runner.setup()
-        site = web.TCPSite(runner, "127.0.0.1", 0)
-        await site.start()
-        try:
-            yield f"http://127.0.0.1:{runner.addresses[0][1]}"
-        finally:
-            await runner.cleanup()
+        async with listening(app) as url:
+            yield url
 
     async def _models(self, _: web.Request) -> web.Response:
         return web.json_response(
@@ -192,6 +177,114 @@ class FakeUpstream:
         """A token for every four characters, and ten for the template."""
         messages = (await request.json())["messages"]
         return web.json_response({"count": 10 + sum(len(m["content"]) for m in messages) // 4})
+
+
+def head(name: str, output: str, *labels: str) -> JsonObject:
+    """A row of the embeddings service's list."""
+    row: JsonObject = {"id": name, "max_model_len": 256, "version": f"{name}-7", "output": output}
+    return {**row, "labels": list(labels)} if labels else row
+
+
+class FakeEmbeddings:
+    """The embeddings service over a real socket.
+
+    A text's vector is its length and one. A classifier finds its last label where a text says "win", at 0.97.
+    The grader's score is the share of the best reference's words that the submission has.
+    """
+
+    def __init__(self) -> None:
+        self.listed: Any = {
+            "object": "list",
+            "data": [
+                head("tiny-encoder", "embedding"),
+                head("spam", "classification", "ham", "spam"),
+                head("grader-embedding", "grade", "correct", "contradictory", "incorrect"),
+            ],
+        }
+        self.listings = 0
+        self.keys: list[str | None] = []
+        self.bodies: list[JsonObject] = []  # all that arrived
+        self.changes: JsonObject = {}  # of every prediction
+        self.reply: Handler | None = None  # in the place of vectors and predictions
+
+    @property
+    def wire(self) -> str:
+        """Everything that arrived, as text."""
+        return json.dumps(self.bodies, ensure_ascii=False)
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[str]:
+        """Yields the base address."""
+        app = web.Application()
+        app.router.add_get("/v1/models", self._models)
+        app.router.add_post("/v1/embeddings", self._answered(self._vectors))
+        app.router.add_post("/v1/models/{name}:predict", self._answered(self._predictions))
+        async with listening(app) as url:
+            yield url
+
+    async def _models(self, request: web.Request) -> web.Response:
+        self.keys.append(request.headers.get("authorization"))
+        self.listings += 1
+        return web.json_response(self.listed)
+
+    def _answered(self, handler: Handler) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+        async def answer(request: web.Request) -> web.StreamResponse:
+            self.bodies.append(await request.json())
+            return await (self.reply or handler)(request, self.bodies[-1])
+
+        return answer
+
+    async def _vectors(self, _: web.Request, body: JsonObject) -> web.StreamResponse:
+        data = [
+            {"object": "embedding", "index": index, "embedding": packed(text)}
+            for index, text in enumerate(body["input"])
+        ]
+        tokens = sum(map(len, body["input"]))
+        usage = {"prompt_tokens": tokens, "total_tokens": tokens}
+        return web.json_response({"object": "list", "data": data, "model": body["model"], "usage": usage})
+
+    async def _predictions(self, request: web.Request, body: JsonObject) -> web.StreamResponse:
+        (row,) = (one for one in self.listed["data"] if one["id"] == request.match_info["name"])
+        predict = self._graded if row["output"] == "grade" else self._classified
+        return web.json_response(
+            {"predictions": [{**predict(one, row["labels"]), **self.changes} for one in body["instances"]]}
+        )
+
+    @staticmethod
+    def _classified(instance: Any, labels: list[str]) -> JsonObject:
+        text = instance if isinstance(instance, str) else instance["text"]
+        label = labels[-1] if "win" in text else labels[0]
+        rest = 0.03 / (len(labels) - 1)
+        probabilities = {one: 0.97 if one == label else rest for one in labels}
+        return {"label": label, "confidence": 0.97, "probabilities": probabilities, "needs_review": False}
+
+    @staticmethod
+    def _graded(instance: JsonObject, labels: list[str]) -> JsonObject:
+        assert instance.keys() <= {"submission", "question", "reference_answers"}
+        has = set(instance["submission"].lower().split())
+        references = [set(text.lower().split()) for text in instance["reference_answers"]]
+        score = max(len(words & has) / len(words) for words in references)
+        probabilities = dict(zip(labels, (score, 0.0, 1.0 - score), strict=True))
+        label = max(probabilities, key=lambda one: probabilities[one])
+        prediction = {"label": label, "confidence": 0.9, "probabilities": probabilities}
+        return {**prediction, "score": score, "needs_review": False}
+
+
+def packed(text: str) -> str:
+    """FakeEmbeddings' vector of a text as it travels: little-endian float32 in base64."""
+    return base64.b64encode(struct.pack("<2f", len(text), 1.0)).decode()
+
+
+@asynccontextmanager
+async def listening(app: web.Application) -> AsyncIterator[str]:
+    """A fake server over a real socket. Yields its base address."""
+    runner = web.AppRunner(app, handler_cancellation=True, access_log=None, shutdown_timeout=0.1)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    try:
+        yield f"http://127.0.0.1:{runner.addresses[0][1]}"
+    finally:
+        await runner.cleanup()
 
 
 @asynccontextmanager

@@ -1,4 +1,4 @@
-"""The embeddings service, by OpenAI's protocol."""
+"""The embeddings service: vectors by OpenAI's protocol, its heads by KServe's V1."""
 
 import base64
 import binascii
@@ -6,12 +6,14 @@ import sys
 from array import array
 from collections.abc import Sequence
 from typing import Any
+from urllib.parse import quote
 
 import orjson
 
+from gateway.adapters import predictions
 from gateway.adapters.fresh import Fresh
 from gateway.adapters.http import Peer
-from gateway.domain import ServedModel
+from gateway.domain import Classification, Comparison, Estimate, Output, ServedModel
 from gateway.errors import BackendError, ContextLengthExceeded, GatewayError, InvalidRequest
 
 _MODELS_FRESH_S = 10.0  # how long an answer of /v1/models is believed
@@ -37,13 +39,15 @@ class Embeddings:
     async def close(self) -> None:
         await self._peer.close()
 
-    async def embed(self, texts: Sequence[str], timeout_s: float) -> tuple[list[list[float]], int]:
-        """A unit vector for each text, in order, and the tokens that were read, by the service's first
-        encoder. Raises BackendUnavailable (down, or shedding load), BackendTimeout, BackendError,
-        ContextLengthExceeded (a text is too long), InvalidRequest (an empty text, too many texts)."""
-        model = (await self.models())[0]
+    async def embed(
+        self, texts: Sequence[str], timeout_s: float, model: ServedModel | None = None
+    ) -> tuple[list[list[float]], int]:
+        """A unit vector for each text, in order, and the tokens that were read; without a model, by the
+        service's first encoder. Raises BackendUnavailable (down, or shedding load), BackendTimeout,
+        BackendError, ContextLengthExceeded (a text is too long), InvalidRequest (an empty text, too many)."""
+        name = model.name if model else await self._first_encoder()
         # base64: less than half the bytes of decimal numbers, and exact.
-        asked = {"model": model.name, "input": list(texts), "encoding_format": "base64"}
+        asked = {"model": name, "input": list(texts), "encoding_format": "base64"}
         content = await self._exchange("POST", "/v1/embeddings", orjson.dumps(asked), timeout_s)
         try:
             answer = orjson.loads(content)
@@ -55,28 +59,59 @@ class Embeddings:
             raise BackendError("The embeddings service answered another number of texts.")
         return vectors, tokens
 
+    async def classify(
+        self, model: ServedModel, texts: Sequence[str], timeout_s: float
+    ) -> tuple[Classification, ...]:
+        """A classification for each text, in order. Raises as embed() does."""
+        content = await self._predict(model, list(texts), timeout_s)
+        return predictions.read_classifications(content, model.labels, len(texts))
+
+    async def estimate(
+        self, model: ServedModel, comparisons: Sequence[Comparison], timeout_s: float
+    ) -> tuple[Estimate, ...]:
+        """What each submission is worth by its references, in order. Raises as embed() does."""
+        asked = [
+            {
+                "submission": one.submission,
+                "reference_answers": list(one.references),
+                **({"question": one.question} if one.question else {}),
+            }
+            for one in comparisons
+        ]
+        content = await self._predict(model, asked, timeout_s)
+        return predictions.read_estimates(content, model.labels, len(comparisons))
+
     async def models(self) -> list[ServedModel]:
-        """The service's encoders, at least one; `context_window` is a text's bound in tokens."""
+        """Everything the service serves, at least one model; `context_window` is a text's bound in tokens."""
         return await self._models.get()
+
+    async def _first_encoder(self) -> str:
+        for model in await self.models():
+            if model.output is Output.EMBEDDING:
+                return model.name
+        raise BackendError("The embeddings service lists no encoder.")
 
     async def _ask_models(self) -> list[ServedModel]:
         content = await self._exchange("GET", "/v1/models", None, _MODELS_TIMEOUT_S)
-        try:
-            listed = [one for one in orjson.loads(content)["data"] if one.get("output") == "embedding"]
-            found = [ServedModel(str(one["id"]), int(one["max_model_len"])) for one in listed]
-        except (AttributeError, KeyError, TypeError, ValueError):
-            found = []
+        found = predictions.read_models(content)
         if not found:
-            raise BackendError("The embeddings service lists no encoder.")
+            raise BackendError("The embeddings service lists no model.")
         return found
 
-    async def _exchange(self, method: str, path: str, body: bytes | None, timeout_s: float) -> bytes:
+    async def _predict(self, model: ServedModel, instances: list[Any], timeout_s: float) -> bytes:
+        path = f"/v1/models/{quote(model.name, safe='')}:predict"
+        body = orjson.dumps({"instances": instances})
+        return await self._exchange("POST", path, body, timeout_s, param="instances")
+
+    async def _exchange(
+        self, method: str, path: str, body: bytes | None, timeout_s: float, *, param: str = "input"
+    ) -> bytes:
         status, content = await self._peer.exchange(method, path, body, timeout_s)
         if status != 200:
-            raise self._refusal(status, content)
+            raise self._refusal(status, content, param)
         return content
 
-    def _refusal(self, status: int, content: bytes) -> GatewayError:
+    def _refusal(self, status: int, content: bytes, param: str) -> GatewayError:
         """What a non-200 of the service means for the caller. A 400 is about the caller's own texts, so its
         explanation, which quotes none of them, is handed on."""
         if status in (429, 503):
@@ -85,10 +120,8 @@ class Embeddings:
             told = _told(content)
             detail = str(told.get("message", ""))[:300] or None
             if told.get("code") == "context_length_exceeded":
-                return ContextLengthExceeded(
-                    "A text is too long for the model.", param="input", detail=detail
-                )
-            return InvalidRequest("The embeddings service refused the texts.", param="input", detail=detail)
+                return ContextLengthExceeded("A text is too long for the model.", param=param, detail=detail)
+            return InvalidRequest("The embeddings service refused the texts.", param=param, detail=detail)
         return BackendError("The embeddings service failed.")
 
 
@@ -104,8 +137,11 @@ def _vector(encoded: str) -> list[float]:
 
 
 def _told(content: bytes) -> dict[str, Any]:
+    """OpenAI's error object, or KServe's text as one."""
     try:
         told = orjson.loads(content)["error"]
     except (orjson.JSONDecodeError, KeyError, TypeError):
         return {}
+    if isinstance(told, str):
+        return {"message": told}
     return told if isinstance(told, dict) else {}

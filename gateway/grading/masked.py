@@ -1,9 +1,10 @@
-"""A submission with its texts masked, and a grade with its texts un-masked."""
+"""Submissions and comparisons with their texts masked, and a grade with its texts un-masked."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import islice
 
-from gateway.domain import Criterion, CriterionGrade, Grade, Submission
+from gateway.domain import Comparison, Criterion, CriterionGrade, Grade, Submission
 from gateway.grading.placeholders import unmask
 
 
@@ -33,6 +34,24 @@ def with_submission_texts(submission: Submission, texts: Sequence[str]) -> Submi
         text=answers[-1],
         rubric=rubric,
     )
+
+
+def comparison_texts(comparisons: Sequence[Comparison]) -> list[str]:
+    """Everything of the comparisons that a model may see, in one row."""
+    return [text for one in comparisons for text in (one.submission, one.question or "", *one.references)]
+
+
+def with_comparison_texts(comparisons: Sequence[Comparison], texts: Sequence[str]) -> list[Comparison]:
+    """The comparisons with other texts, in the order of comparison_texts()."""
+    row = iter(texts)
+    return [
+        Comparison(
+            submission=next(row),
+            question=next(row) or None,
+            references=tuple(islice(row, len(one.references))),
+        )
+        for one in comparisons
+    ]
 
 
 def unmasked_grade(grade: Grade, originals: Mapping[str, str]) -> Grade:

@@ -57,8 +57,14 @@ def error_body(error: GatewayError, path: str, trace_id: str) -> dict[str, Any]:
     if speaks_openai(path):
         told = {"message": message, "type": http.openai_type, "param": error.param, "code": http.openai_code}
         return {"error": told}
-    details = [{"field": error.param}] if error.param else []
-    return {"code": error.code.value, "message": message, "details": details, "trace_id": trace_id}
+    ours: dict[str, Any] = {
+        "code": error.code.value,
+        "message": message,
+        "details": [{"field": error.param}] if error.param else [],
+        "trace_id": trace_id,
+    }
+    # Clients of the Open Inference Protocol read "error", a text, and nothing else.
+    return {"error": message, **ours} if path.startswith("/v2") else ours
 
 
 def error_response(error: GatewayError, path: str, trace_id: str) -> tuple[int, list[Header], bytes]:

@@ -31,6 +31,9 @@ _ROUTES = frozenset(
         "/-/healthz",
         "/-/readyz",
         "/openapi.json",
+        "/v2",
+        "/v2/health/live",
+        "/v2/health/ready",
     }
 )
 
@@ -60,6 +63,9 @@ class Exchange:
             return self.path
         if self.path.startswith("/v1/models/"):
             return "/v1/models/{name}:predict" if self.path.endswith(":predict") else "/v1/models/{name}"
+        if self.path.startswith("/v2/models/"):
+            last = self.path.rpartition("/")[2]
+            return "/v2/models/{name}" + (f"/{last}" if last in ("infer", "ready") else "")
         return "other"
 
 
@@ -85,6 +91,12 @@ class Observer:
         self._completion_tokens = self._tokens.labels("completion")
         self._masked = Counter(
             "gateway_masked_values", "Distinct personal values replaced in requests.", registry=self.registry
+        )
+        self._fallbacks = Counter(
+            "gateway_grade_fallbacks",
+            "Grades by another grader than the one asked for.",
+            ("from", "to"),
+            registry=self.registry,
         )
         self._lost = Counter(
             "gateway_log_lines_lost", "Log lines dropped, none could be written.", registry=self.registry
@@ -117,6 +129,10 @@ class Observer:
         if exchange.masked:
             self._masked.inc(exchange.masked)
         self._write(exchange, route, status, seconds)
+
+    def fell_back(self, asked: str, graded: str) -> None:
+        """Counts a grade of one grader in the place of another; both are names of ours."""
+        self._fallbacks.labels(asked, graded).inc()
 
     def _write(self, exchange: Exchange, route: str, status: int, seconds: float) -> None:
         if len(self._lines) >= _MAX_LINES:

@@ -61,7 +61,7 @@ class GradingRequest(_Strict):
     question: Text | None = None
     reference_answers: list[Text] = Field(default_factory=list, max_length=16)
     rubric: RubricIn | None = None
-    grader: Literal["auto", "llm"] = "auto"
+    grader: Literal["auto", "llm", "embedding"] | None = None
     contract: Literal["v1", "v1.1"] = "v1"
 
     @model_validator(mode="after")
@@ -89,6 +89,7 @@ def read_submission(payload: Any) -> Submission:
         references=tuple(text for text in request.reference_answers if text.strip()),
         rubric=_rubric(rubric) if rubric else None,
         contract=request.contract,
+        grader=request.grader,
     )
 
 

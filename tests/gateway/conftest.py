@@ -7,10 +7,11 @@ from typing import Any
 import aiohttp
 import pytest
 
+from gateway.adapters.embeddings import Embeddings
 from gateway.adapters.vllm import VLLM
 from gateway.settings import Settings
 from gateway.wiring import Services, assembled
-from tests.fakes import FakeAnalyzer, FakeEmbedder, FakeUpstream, serving
+from tests.fakes import FakeAnalyzer, FakeEmbeddings, FakeUpstream, serving
 
 KEY = "test-key"
 
@@ -58,10 +59,19 @@ async def start(tmp_path: Path) -> AsyncIterator[Callable[..., Any]]:
     async with AsyncExitStack() as stack:
 
         async def started(
-            analyzer: FakeAnalyzer | None = None, embedder: FakeEmbedder | None = None, **settings: Any
+            analyzer: FakeAnalyzer | None = None, embeddings: FakeEmbeddings | None = None, **settings: Any
         ) -> Running:
+            """Without `embeddings` or an `embeddings_url` no embeddings service is configured."""
             upstream = FakeUpstream()
             llm_url = settings.pop("llm_url", None) or await stack.enter_async_context(upstream.running())
+            embedder = None
+            if embeddings:
+                settings["embeddings_url"] = await stack.enter_async_context(embeddings.running())
+            if settings.get("embeddings_url"):
+                embedder = Embeddings(
+                    settings["embeddings_url"], "", connect_timeout_s=1.0, max_connections=64
+                )
+                stack.push_async_callback(embedder.close)
             chosen = Settings(
                 **{"api_key": KEY, "api_keys_file": tmp_path / "keys.json", "llm_url": llm_url, **settings}
             )
