@@ -1,7 +1,8 @@
 """The embeddings service: sentence vectors (and heads on top of them) over ONNX Runtime, in its own process.
 
 A request's life: rest/door.py (key, body) -> rest/ (one file a protocol) -> models.py (the table) ->
-encoder.py (text -> tokens) -> batching.py (who is computed together) -> encoder.py (tokens -> vectors).
+encoder.py (text -> tokens) -> batching.py (who is computed together) -> encoder.py (tokens -> vectors) ->
+of a head: classification.py, or comparison.py with grading.py. A head's folder: manifest.py, loading.py.
 """
 
 VERSION = "0.1.0"

@@ -5,17 +5,18 @@ import contextlib
 import logging
 import signal
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 
 import uvicorn
 import uvloop
 
-from embeddings import cache, source
+from embeddings import cache, loading, source
 from embeddings.batching import Batcher, Limits
 from embeddings.encoder import Encoder
-from embeddings.models import EncoderModel, Models
+from embeddings.loading import Head
+from embeddings.models import AnyModel, EncoderModel, Models
 from embeddings.observe import JsonFormatter, Observer
 from embeddings.rest.door import App, Door, DoorPolicy
 from embeddings.rest.pages import pages
@@ -36,7 +37,14 @@ def serve(settings: Settings) -> None:
     handler.setFormatter(JsonFormatter())
     logging.basicConfig(level=settings.log_level, handlers=[handler], force=True)
     encoder, version = load(settings)
-    uvloop.run(_serve(settings, encoder, version))
+    heads = loading.heads(settings, encoder)
+    uvloop.run(_serve(settings, encoder, version, heads))
+
+
+def build(settings: Settings) -> None:
+    """Everything that a start needs, fetched, written and looked at once. Raises Unusable."""
+    encoder, _ = load(settings)
+    loading.heads(settings, encoder)
 
 
 def load(settings: Settings) -> tuple[Encoder, str]:
@@ -47,25 +55,47 @@ def load(settings: Settings) -> tuple[Encoder, str]:
 
 
 @asynccontextmanager
-async def services(settings: Settings, encoder: Encoder, version: str) -> AsyncIterator[Services]:
+async def table(
+    settings: Settings,
+    encoder: Encoder,
+    version: str,
+    heads: Sequence[Head] = (),
+    *,
+    on_batch: Callable[[int, int, float], None] = lambda *_: None,
+) -> AsyncIterator[tuple[Models, Callable[[], int]]]:
+    """The table of models, and how many texts wait; one batcher for each encoder. What waits at the end is
+    finished."""
+    limits = Limits(
+        rows=settings.max_batch,
+        tokens=settings.max_batch_tokens,
+        wait_s=settings.max_wait_ms / 1000,
+        queue=settings.max_queue,
+        delay_s=settings.max_delay_ms / 1000,
+        threads=settings.threads,
+    )
+    async with AsyncExitStack() as stack:
+        batchers: dict[Encoder, Batcher] = {}
+        for one in (encoder, *(head.encoder for head in heads)):
+            if one not in batchers:
+                batchers[one] = Batcher(one.encode, limits, on_batch=on_batch)
+                stack.push_async_callback(batchers[one].close)
+        first = EncoderModel(encoder, version, batchers[encoder], truncate=settings.truncate)
+        models: list[AnyModel] = [first, *(head.model(batchers[head.encoder]) for head in heads)]
+        yield Models(models), lambda: sum(batcher.waiting for batcher in batchers.values())
+
+
+@asynccontextmanager
+async def services(
+    settings: Settings, encoder: Encoder, version: str, heads: Sequence[Head] = ()
+) -> AsyncIterator[Services]:
     """Opens everything inside the running loop, yields it, closes it in the opposite order."""
     async with AsyncExitStack() as stack:
         observer = Observer()
         stack.push_async_callback(_ended, asyncio.create_task(observer.write_lines(), name="log lines"))
-        limits = Limits(
-            rows=settings.max_batch,
-            tokens=settings.max_batch_tokens,
-            wait_s=settings.max_wait_ms / 1000,
-            queue=settings.max_queue,
-            delay_s=settings.max_delay_ms / 1000,
-            threads=settings.threads,
-        )
-        batcher = Batcher(encoder.vectors, limits, on_batch=observer.batch)
-        stack.push_async_callback(batcher.close)
-        observer.watch_queue(lambda: batcher.waiting)
-        # The table: a head is one more row here.
-        models = Models([EncoderModel(encoder, version, batcher, truncate=settings.truncate)])
-        behind = pages(models, observer, max_inputs=settings.max_inputs, waiting=lambda: batcher.waiting)
+        opened = table(settings, encoder, version, heads, on_batch=observer.batch)
+        models, waiting = await stack.enter_async_context(opened)
+        observer.watch_queue(waiting)
+        behind = pages(models, observer, max_inputs=settings.max_inputs, waiting=waiting)
         policy = DoorPolicy(
             settings.api_key.get_secret_value().encode(), settings.max_body_bytes, settings.body_timeout_s
         )
@@ -84,8 +114,8 @@ class _Server(uvicorn.Server):
         yield
 
 
-async def _serve(settings: Settings, encoder: Encoder, version: str) -> None:
-    async with services(settings, encoder, version) as made:
+async def _serve(settings: Settings, encoder: Encoder, version: str, heads: Sequence[Head]) -> None:
+    async with services(settings, encoder, version, heads) as made:
         config = uvicorn.Config(
             made.app,
             host=settings.host,

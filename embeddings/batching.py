@@ -25,6 +25,7 @@ log = logging.getLogger(__name__)
 
 Ids = Sequence[int]
 Compute = Callable[[Sequence[Ids]], Iterable[Any]]  # a batch in, its results in the same order; blocking
+Keep = Callable[[Any], Any]  # what a caller keeps of a result; cheap
 _SHORTEST_BUCKET = 16  # tokens; each next bucket is twice as long
 RETRY_AFTER_S = 1.0
 
@@ -42,12 +43,13 @@ class Limits:
 class _Request:
     """One caller's texts; `done` holds their results in order."""
 
-    __slots__ = ("begun", "came", "done", "left", "results")
+    __slots__ = ("begun", "came", "done", "keep", "left", "results")
 
-    def __init__(self, texts: int, done: "asyncio.Future[list[Any]]") -> None:
+    def __init__(self, texts: int, done: "asyncio.Future[list[Any]]", keep: Keep) -> None:
         self.results: list[Any] = [None] * texts
         self.left = texts
         self.done = done
+        self.keep = keep
         self.came = perf_counter()
         self.begun = False
 
@@ -88,16 +90,16 @@ class Batcher:
         """Texts that are queued now."""
         return self._waiting
 
-    async def submit(self, texts: Sequence[Ids]) -> list[Any]:
-        """The results in order. Raises Overloaded (shed), Stopping. A cancelled caller's texts leave the
-        queue."""
+    async def submit(self, texts: Sequence[Ids], keep: Keep = lambda result: result) -> list[Any]:
+        """The results in order, of each what `keep` keeps: a large request need not hold what it does not
+        want. Raises Overloaded (shed), Stopping. A cancelled caller's texts leave the queue."""
         if self._stopping:
             raise Stopping("The service is stopping.", retry_after=RETRY_AFTER_S)
         if not texts:
             return []
         if self._waiting + len(texts) > self._limits.queue:
             raise Overloaded("Too many texts are waiting.", retry_after=RETRY_AFTER_S)
-        request = _Request(len(texts), asyncio.get_running_loop().create_future())
+        request = _Request(len(texts), asyncio.get_running_loop().create_future(), keep)
         for index, ids in enumerate(texts):
             self._arrivals += 1
             turn = self._turn + 1 + index // self._limits.rows
@@ -180,7 +182,7 @@ class Batcher:
         self._on_batch(len(batch), sum(len(one.ids) for one in batch), perf_counter() - began)
         for one, result in zip(batch, results, strict=True):
             request = one.request
-            request.results[one.place] = result
+            request.results[one.place] = request.keep(result)
             request.left -= 1
             if not request.left and not request.done.done():
                 request.done.set_result(request.results)

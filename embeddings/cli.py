@@ -15,7 +15,8 @@ def main(arguments: list[str] | None = None) -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("serve", help="open the door")
     commands.add_parser(
-        "build", help="fetch the model and write its ONNX file, for an image or an offline machine"
+        "build",
+        help="fetch the model, write its ONNX file, look at the heads: for an image or an offline machine",
     )
     options = parser.parse_args(arguments)
     try:
@@ -27,11 +28,11 @@ def main(arguments: list[str] | None = None) -> int:
             sys.stderr.write(f"setting {where}: {what}\n" if fault["loc"] else f"{what}\n")
         return 2
     # Imported here: a wrong setting is told without waiting for ONNX Runtime.
-    from embeddings.app import load, serve  # noqa: PLC0415
+    from embeddings.app import build, serve  # noqa: PLC0415
 
     try:
         if options.command == "build":
-            load(settings)
+            build(settings)
         else:
             serve(settings)
     except Unusable as reason:

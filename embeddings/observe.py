@@ -9,7 +9,8 @@ import logging
 import re
 import sys
 import time
-from collections.abc import Callable
+from collections import Counter as Tally
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
@@ -57,6 +58,8 @@ class Exchange:
     texts: int = 0
     tokens: int = 0
     client_left: bool = False
+    model: str = ""  # of the table, once it is found there
+    labels: Sequence[str] = ()  # that a head gave
 
     @property
     def route(self) -> str:
@@ -91,6 +94,9 @@ class Observer:
         self._batch_seconds = Histogram(
             "embeddings_batch_seconds", "One batch on its core.", buckets=_BUCKETS, registry=registry
         )
+        self._predictions = Counter(
+            "embeddings_predictions", "Labels that heads gave.", ("model", "label"), registry=registry
+        )
         self._lost = Counter("embeddings_log_lines_lost", "Log lines dropped.", registry=registry)
         self._out = out
         self._lines: list[bytes] = []
@@ -113,6 +119,8 @@ class Observer:
         seconds = time.perf_counter() - exchange.started
         self._requests.labels(exchange.route, str(status), exchange.code or "").inc()
         self._seconds.labels(exchange.route).observe(seconds)
+        for label, count in Tally(exchange.labels).items():
+            self._predictions.labels(exchange.model, label).inc(count)
         if len(self._lines) >= _MAX_LINES:
             self._lost.inc()
             return

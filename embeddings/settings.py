@@ -37,6 +37,9 @@ class Settings(BaseSettings):
     max_tokens: int = Field(512, ge=8)  # of one text; the model's own bound where that is lower
     truncate: bool = False  # False: a longer text is refused; True: it is cut
 
+    # The heads: a folder of them; empty: embeddings/heads beside the code; "none": no heads.
+    heads: str = ""
+
     # Batching. One batch occupies one core.
     threads: int = Field(default_factory=_cores, ge=1)  # batches computed at once
     max_batch: int = Field(32, ge=1)  # texts

@@ -49,6 +49,10 @@ class Source:
             raise Unusable("the encoder's weights are not the published ones (sha256 differs)")
         return found
 
+    def weights_sha256(self) -> str:
+        """Of model.safetensors, after `digests()` has let it pass."""
+        return self.expected_sha256 or _sha256(self.folder / "model.safetensors")
+
 
 def find(model: str, name: str, revision: str, hub_cache: Path) -> Source:
     """The folder that EMBEDDINGS_MODEL means: the wheel's when empty, a folder, or a hub id (fetched into

@@ -10,8 +10,8 @@ import numpy as np
 from fastapi import APIRouter, Request
 
 from embeddings.errors import InvalidRequest, ModelNotFound, UnsupportedParameter
-from embeddings.models import EMBEDDING, Model, Models
-from embeddings.rest.payload import Json, checked_texts, predicted, read_object
+from embeddings.models import EMBEDDING, AnyModel, Comparer, Models, TextModel
+from embeddings.rest.payload import Json, checked_texts, noted, read_object
 
 _FIELDS = ("model", "input", "encoding_format", "dimensions", "user")
 
@@ -35,7 +35,7 @@ def router(models: Models, *, max_inputs: int, started: int) -> APIRouter:
                 f"This model's vectors have {model.width} dimensions and cannot be shortened.",
                 param="dimensions",
             )
-        prediction = await predicted(model, texts, request)
+        prediction = await noted(request, model, len(texts), model.predict(texts))
         data = [
             {
                 "object": "embedding",
@@ -50,14 +50,16 @@ def router(models: Models, *, max_inputs: int, started: int) -> APIRouter:
         usage = {"prompt_tokens": prediction.tokens, "total_tokens": prediction.tokens}
         return Json({"object": "list", "data": data, "model": model.name, "usage": usage})
 
-    def listed(model: Model) -> dict[str, Any]:
+    def listed(model: AnyModel) -> dict[str, Any]:
         return {
             "id": model.name,
             "object": "model",
             "created": started,
             "owned_by": "grading-gateway",
             "max_model_len": model.max_tokens,
+            "version": model.version,
             "output": model.output,
+            **({"labels": model.labels} if model.labels else {}),
         }
 
     @routes.get("/v1/models")
@@ -75,11 +77,11 @@ def router(models: Models, *, max_inputs: int, started: int) -> APIRouter:
     return routes
 
 
-def _embedding_model(models: Models, name: Any) -> Model:
+def _embedding_model(models: Models, name: Any) -> TextModel:
     if not isinstance(name, str):
         raise InvalidRequest("'model' must be the name of a model.", param="model")
     model = models[name]
-    if model.output != EMBEDDING:
+    if isinstance(model, Comparer) or model.output != EMBEDDING:
         raise ModelNotFound("The model of that name gives no embeddings.", param="model")
     return model
 

@@ -58,6 +58,7 @@ def pages(models: Models, observer: Observer, *, max_inputs: int, waiting: Calla
                 "name": m.name,
                 "version": m.version,
                 "output": m.output,
+                "labels": m.labels,
                 "width": m.width,
                 "max_tokens": m.max_tokens,
             }

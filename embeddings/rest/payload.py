@@ -1,13 +1,13 @@
 """What every protocol needs of a body: JSON, an object, texts within bounds."""
 
-from collections.abc import Iterable
+from collections.abc import Awaitable, Iterable
 from typing import Any
 
 import orjson
 from fastapi import Request, Response
 
 from embeddings.errors import InvalidRequest, UnsupportedParameter
-from embeddings.models import Model, Prediction
+from embeddings.models import AnyModel, Prediction
 from embeddings.observe import Exchange
 
 
@@ -39,12 +39,17 @@ async def read_object(request: Request, known: Iterable[str]) -> dict[str, Any]:
     return body
 
 
+def checked_count(instances: list[Any], most: int, param: str) -> None:
+    """Raises InvalidRequest."""
+    if not instances:
+        raise InvalidRequest(f"'{param}' must hold at least one text.", param=param)
+    if len(instances) > most:
+        raise InvalidRequest(f"'{param}' must hold at most {most} texts.", param=param)
+
+
 def checked_texts(texts: list[Any], most: int, param: str) -> list[str]:
     """The texts, when there are any, not too many, and each says something. Raises InvalidRequest."""
-    if not texts:
-        raise InvalidRequest(f"'{param}' must hold at least one text.", param=param)
-    if len(texts) > most:
-        raise InvalidRequest(f"'{param}' must hold at most {most} texts.", param=param)
+    checked_count(texts, most, param)
     for text in texts:
         if not isinstance(text, str):
             raise InvalidRequest(f"'{param}' must hold texts only.", param=param)
@@ -53,10 +58,13 @@ def checked_texts(texts: list[Any], most: int, param: str) -> list[str]:
     return texts
 
 
-async def predicted(model: Model, texts: list[str], request: Request) -> Prediction:
-    """The model's rows, noted on the request's line."""
+async def noted(
+    request: Request, model: AnyModel, instances: int, coming: Awaitable[Prediction]
+) -> Prediction:
+    """The model's prediction, noted on the request's line."""
     exchange = exchange_of(request)
-    exchange.texts = len(texts)
-    prediction = await model.predict(texts)
+    exchange.texts = instances
+    prediction = await coming
     exchange.tokens = prediction.tokens
+    exchange.model, exchange.labels = model.name, [one.label for one in prediction.verdicts]
     return prediction

@@ -10,11 +10,12 @@ import aiohttp
 import pytest
 import uvicorn
 
+from embeddings import loading
 from embeddings.app import Services, load, services
-from embeddings.encoder import Encoder, Vectors
+from embeddings.encoder import Encoded, Encoder
 from embeddings.rest.door import App
 from embeddings.settings import Settings
-from tests.embeddings import tiny
+from tests.embeddings import tiny, tiny_heads
 
 
 class HeldEncoder(Encoder):
@@ -25,17 +26,19 @@ class HeldEncoder(Encoder):
         self.release, self.entered = threading.Event(), threading.Event()
         self.release.set()
         self.error: Exception | None = None
+        self.texts = 0  # that were computed
 
     def hold(self) -> None:
         self.entered.clear()
         self.release.clear()
 
-    def vectors(self, batch: Sequence[Sequence[int]]) -> Vectors:
+    def encode(self, batch: Sequence[Sequence[int]]) -> list[Encoded]:
+        self.texts += len(batch)
         self.entered.set()
         self.release.wait(10)
         if self.error:
             raise self.error
-        return super().vectors(batch)
+        return super().encode(batch)
 
 
 @dataclass
@@ -89,16 +92,27 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("cache")
 
 
+@pytest.fixture(scope="session")
+def heads(tiny_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a classifier, `sorter`, and a grader, `grader`, for the tiny encoder."""
+    where, encoder = tmp_path_factory.mktemp("heads"), tiny_heads.encoder_of(tiny_folder)
+    tiny_heads.classifier(where, encoder)
+    return tiny_heads.grader(where, encoder)
+
+
 @pytest.fixture
 async def start(tiny_folder: Path, cache: Path) -> AsyncIterator[Callable[..., Any]]:
     """Starts a service with the settings given; everything is closed with the test."""
     async with AsyncExitStack() as stack:
 
         async def started(**settings: Any) -> Running:
-            chosen = Settings(**{"model": str(tiny_folder), "cache": cache, "max_delay_ms": 5000, **settings})
+            usual = {"model": str(tiny_folder), "cache": cache, "heads": "none", "max_delay_ms": 5000}
+            chosen = Settings(**{**usual, **settings})
             whole, version = await asyncio.to_thread(load, chosen)
             encoder = HeldEncoder(whole)
-            made = await stack.enter_async_context(services(chosen, encoder, version))
+            heads = await asyncio.to_thread(loading.heads, chosen, encoder)
+            encoder.texts = 0
+            made = await stack.enter_async_context(services(chosen, encoder, version, heads))
             url = await stack.enter_async_context(serving(made.app))
             http = await stack.enter_async_context(aiohttp.ClientSession())
             stack.callback(encoder.release.set)

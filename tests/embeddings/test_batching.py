@@ -53,6 +53,12 @@ async def test_a_lone_text_is_computed_at_once() -> None:
     await batcher.close()
 
 
+async def test_a_caller_keeps_of_a_result_what_it_wants() -> None:
+    batcher = Batcher(Computer(), Limits())
+    assert await batcher.submit([[1, 2], [4]], str) == ["3", "4"]
+    await batcher.close()
+
+
 async def test_what_came_while_the_core_was_busy_shares_a_batch() -> None:
     computer = Computer(held=True)
     batcher = Batcher(computer, Limits(delay_s=5))

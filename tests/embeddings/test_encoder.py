@@ -40,6 +40,11 @@ def test_a_text_in_any_company_has_the_vector_that_bert_gives_it_alone(
     found = encoder.vectors(batch)
     assert found.dtype == np.float32
     assert np.abs(found - np.array(expected)).max() < 1e-5
+    for ids, vector, one in zip(batch, found, encoder.encode(batch), strict=True):
+        assert (list(one.ids), one.states.shape) == (ids, (len(ids), tiny.HIDDEN))  # no padding among them
+        assert np.array_equal(one.vector, vector)
+        mean = one.states.mean(axis=0)
+        assert np.abs(mean / np.linalg.norm(mean) - vector).max() < 1e-5
 
 
 @pytest.mark.parametrize(
@@ -80,6 +85,13 @@ def test_a_long_text_is_refused_or_cut_before_its_closing_token(tiny_folder: Pat
     with pytest.raises(TextTooLong, match=r"6 tokens.*7 tokens"):
         encoder.tokens(["a", "a b c d e"], truncate=False)
     assert encoder.tokens(["a b c d e", "a"], truncate=True) == [[2, 4, 5, 6, 7, 3], [2, 4, 3]]
+
+
+def test_a_head_reads_each_text_up_to_its_own_bound_and_says_what_it_cut(encoder: Encoder) -> None:
+    whole, some, blank = encoder.clipped(["a b c d", "a b c d", " " * 20_001], [6, 5, 5])
+    assert (whole.ids, whole.cut) == ([2, 4, 5, 6, 7, 3], False)
+    assert (some.ids, some.cut) == ([2, 4, 5, 6, 3], True)
+    assert (blank.ids, blank.cut) == ([2, 3], True)
 
 
 def test_no_setting_exceeds_the_position_table(encoder: Encoder) -> None:

@@ -31,13 +31,15 @@ HEAVY = (
 )
 
 
-def test_serving_from_the_cache_loads_nothing_heavy(tiny_folder: Path, cache: Path) -> None:
+def test_serving_from_the_cache_loads_nothing_heavy(tiny_folder: Path, cache: Path, heads: Path) -> None:
     program = f"""
 import sys
 import embeddings.app, embeddings.cli
 from embeddings.settings import Settings
-encoder, _ = embeddings.app.load(Settings(model={str(tiny_folder)!r}, cache={str(cache)!r}))
+settings = Settings(model={str(tiny_folder)!r}, cache={str(cache)!r}, heads={str(heads)!r})
+encoder, _ = embeddings.app.load(settings)
 encoder.vectors(encoder.tokens(["a"], truncate=False))
+assert len(embeddings.loading.heads(settings, encoder)) == 2
 print([name for name in {HEAVY!r} if name in sys.modules])
 """
     load(Settings(model=str(tiny_folder), cache=cache))  # writes the file
@@ -102,6 +104,7 @@ def test_minilm_answers_within_three_seconds_of_the_start_and_stops_on_a_signal(
         ("EMBEDDINGS_LOG_LEVEL", "LOUD", "EMBEDDINGS_LOG_LEVEL"),
         ("EMBEDDINGS_MAX_QUEUE", "5", "EMBEDDINGS_MAX_INPUTS"),
         ("EMBEDDINGS_MODEL", "/nowhere", "EMBEDDINGS_MODEL"),
+        ("EMBEDDINGS_HEADS", "/nowhere", "EMBEDDINGS_HEADS"),
     ],
 )
 def test_a_wrong_setting_is_one_sentence_and_exit_code_2(

@@ -1,0 +1,78 @@
+"""A text as words: stems, numbers, letter trigrams, negation, and words with an opposite. No model in it.
+
+English with a little Russian (negation only): the graders' training answers are English.
+"""
+
+import re
+from collections import Counter, defaultdict
+from dataclasses import dataclass
+
+_WORD = re.compile(r"[a-z0-9'а-яё]+")
+_NUMBER = re.compile(r"\d+(?:\.\d+)?")
+_NEGATION = re.compile(
+    r"\b(?:not|no|never|none|nothing|cannot|without|\w+n't|не|нет|ни|нельзя|без|никогда)\b"
+)
+_FUNCTION_WORDS = frozenset(
+    "the a an of to in is are was were be it its that this and or on for with as by at from they you he she we i"
+    " because so if then than when would could can will do does did not have has had there which what how why one"
+    " also their your his her them".split()
+)
+_SUFFIXES = ("ing", "edly", "ed", "es", "ly", "s")
+# What a cosine cannot tell apart: an answer that says the opposite stands as near as one that agrees.
+_OPPOSITES = """
+more-less higher-lower high-low increase-decrease increases-decreases increased-decreased hot-cold hotter-colder
+warm-cool warmer-cooler positive-negative open-closed same-different before-after connected-disconnected
+connected-separated fast-slow faster-slower big-small bigger-smaller large-small larger-smaller up-down hard-soft
+harder-softer heavy-light heavier-lighter long-short longer-shorter loud-quiet louder-softer most-least many-few
+all-none always-never yes-no true-false inside-outside above-below over-under first-last left-right on-off
+greater-smaller greater-less strong-weak stronger-weaker thick-thin thicker-thinner wet-dry solid-liquid sink-float
+complete-incomplete changes-same changed-same change-same different-equal attract-repel push-pull acid-base
+north-south east-west tight-loose tighter-looser near-far closer-farther tall-short taller-shorter old-new
+dark-bright brighter-dimmer expand-contract gain-lose empty-full begin-end live-die public-private static-dynamic
+best-worst minimum-maximum parallel-series ascending-descending
+"""
+
+
+def _opposites() -> dict[str, frozenset[str]]:
+    table: dict[str, set[str]] = defaultdict(set)
+    for pair in _OPPOSITES.split():
+        one, other = pair.split("-")
+        table[one].add(other)
+        table[other].add(one)
+    return {word: frozenset(others) for word, others in table.items()}
+
+
+OPPOSITES = _opposites()
+
+
+@dataclass(frozen=True, slots=True)
+class Wording:
+    """One text; everything in lower case."""
+
+    words: frozenset[str]
+    bigrams: frozenset[tuple[str, str]]
+    stems: frozenset[str]  # of words that carry meaning
+    numbers: frozenset[str]
+    trigrams: Counter[str]  # of letters, over word ends too: they forgive spelling
+    negated: bool
+
+
+def wording(text: str) -> Wording:
+    lowered = text.lower()
+    words = _WORD.findall(lowered)
+    spaced = f" {' '.join(words)} "
+    return Wording(
+        words=frozenset(words),
+        bigrams=frozenset(zip(words, words[1:], strict=False)),
+        stems=frozenset(_stem(word) for word in words if word not in _FUNCTION_WORDS),
+        numbers=frozenset(_NUMBER.findall(lowered)),
+        trigrams=Counter(spaced[i : i + 3] for i in range(len(spaced) - 2)),
+        negated=_NEGATION.search(lowered) is not None,
+    )
+
+
+def _stem(word: str) -> str:
+    for suffix in _SUFFIXES:
+        if word.endswith(suffix) and len(word) - len(suffix) >= 3:
+            return word.removesuffix(suffix)
+    return word
