@@ -5,11 +5,14 @@ PY = .venv/bin/python
 # These run in the environment of what they test.
 LOCAL_MODEL_TESTS = tests/llm_server/local_model
 EMBEDDINGS_TESTS = tests/embeddings
-ELSEWHERE = --ignore=$(LOCAL_MODEL_TESTS) --ignore=$(EMBEDDINGS_TESTS)
+TRAINING_TESTS = tests/training
+ELSEWHERE = --ignore=$(LOCAL_MODEL_TESTS) --ignore=$(EMBEDDINGS_TESTS) --ignore=$(TRAINING_TESTS)
+# DVC runs the stages' `python`: the training environment's.
+DVC = PATH="$(CURDIR)/.venv-embeddings-train/bin:$$PATH" dvc
 TYPED = gateway embeddings llm_server/__main__.py llm_server/plan.py scripts
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-fast check format bench lock clean
+.PHONY: help run test test-fast check format data train evaluate bench lock clean
 
 help:  ## show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -17,15 +20,17 @@ help:  ## show this
 run:  ## install what is needed, start the models and the gateway; Ctrl-C stops all
 	@$(PYTHON) -m scripts.run
 
-test:  ## install what is needed, run every test: fast, embeddings, local model, the real vLLM end to end
-	@$(BOOTSTRAP) dev embeddings llm llm-train
-	@echo "== 1/4 fast tests"
+test:  ## install what is needed, run every test: fast, embeddings, training, local model, the real vLLM
+	@$(BOOTSTRAP) dev embeddings embeddings-train llm llm-train
+	@echo "== 1/5 fast tests"
 	@$(PY) -m pytest $(ELSEWHERE) -m "not e2e and not integration"
-	@echo "== 2/4 tests of the embeddings service"
+	@echo "== 2/5 tests of the embeddings service"
 	@.venv-embeddings/bin/python -m pytest $(EMBEDDINGS_TESTS)
-	@echo "== 3/4 tests of the small local model"
+	@echo "== 3/5 tests of the training of the embeddings service's models"
+	@.venv-embeddings-train/bin/python -m pytest $(TRAINING_TESTS)
+	@echo "== 4/5 tests of the small local model"
 	@.venv-train/bin/python -m pytest $(LOCAL_MODEL_TESTS) -m "not e2e"
-	@echo "== 4/4 end to end, with the real vLLM"
+	@echo "== 5/5 end to end, with the real vLLM"
 	@$(PY) -m pytest $(ELSEWHERE) -m e2e
 
 test-fast:  ## only the fast tests: no model server
@@ -47,6 +52,18 @@ format:  ## put the code in order
 	$(PY) -m ruff check --fix .
 	$(PY) -m ruff format .
 
+data:  ## fill data/ with the public sets: from DATA_DIR where it is set, else downloaded
+	@$(BOOTSTRAP) embeddings-train
+	@.venv-embeddings-train/bin/python -m embeddings.training.fetch
+
+train:  ## prepare, train and evaluate what has changed (DVC, MLflow); `make train NAME=spam` for one
+	@$(BOOTSTRAP) embeddings-train
+	@$(DVC) repro $(if $(NAME),evaluate@$(NAME),evaluate)
+
+evaluate:  ## measure the shipped heads on the test parts in DATA_DIR (or data/) and write their cards
+	@$(BOOTSTRAP) embeddings-train
+	@.venv-embeddings-train/bin/python -m embeddings.training.report
+
 bench:  ## measure what the guards cost per request, beside the bare upstream and a naive proxy
 	@$(BOOTSTRAP) dev embeddings
 	@$(PY) -m benchmarks.hot_path
@@ -57,5 +74,5 @@ lock:  ## compile the hash-pinned requirement sets; `make lock UPGRADE=1` renews
 	@$(PYTHON) -m scripts.lock $(if $(UPGRADE),--upgrade)
 
 clean:  ## remove the environments and caches; .env, state/ and downloaded models stay
-	rm -rf .venv .venv-uv .venv-vllm .venv-train .venv-embeddings .mypy_cache .ruff_cache .pytest_cache .hypothesis \
+	rm -rf .venv .venv-uv .venv-vllm .venv-train .venv-embeddings .venv-embeddings-train .mypy_cache .ruff_cache .pytest_cache .hypothesis \
 	  .import_linter_cache .cache

@@ -26,9 +26,9 @@ import psutil
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from embeddings.app import load
 from embeddings.batching import Batcher, Limits
 from embeddings.encoder import Encoder
+from embeddings.loading import load
 from embeddings.settings import Settings
 from embeddings.source import find
 

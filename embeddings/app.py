@@ -5,18 +5,17 @@ import contextlib
 import logging
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 
 import uvicorn
 import uvloop
 
-from embeddings import cache, loading, source
-from embeddings.batching import Batcher, Limits
+from embeddings import loading
 from embeddings.encoder import Encoder
 from embeddings.loading import Head
-from embeddings.models import AnyModel, EncoderModel, Models
+from embeddings.models import Models
 from embeddings.observe import JsonFormatter, Observer
 from embeddings.rest.door import App, Door, DoorPolicy
 from embeddings.rest.pages import pages
@@ -36,52 +35,15 @@ def serve(settings: Settings) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter())
     logging.basicConfig(level=settings.log_level, handlers=[handler], force=True)
-    encoder, version = load(settings)
+    encoder, version = loading.load(settings)
     heads = loading.heads(settings, encoder)
     uvloop.run(_serve(settings, encoder, version, heads))
 
 
 def build(settings: Settings) -> None:
     """Everything that a start needs, fetched, written and looked at once. Raises Unusable."""
-    encoder, _ = load(settings)
+    encoder, _ = loading.load(settings)
     loading.heads(settings, encoder)
-
-
-def load(settings: Settings) -> tuple[Encoder, str]:
-    """The encoder that the settings name, and its version. Blocking. Raises Unusable."""
-    found = source.find(settings.model, settings.model_name, settings.model_revision, settings.cache / "hub")
-    content, version = cache.onnx_file(found, settings.precision, settings.cache)
-    return Encoder(found, content, max_tokens=settings.max_tokens), version
-
-
-@asynccontextmanager
-async def table(
-    settings: Settings,
-    encoder: Encoder,
-    version: str,
-    heads: Sequence[Head] = (),
-    *,
-    on_batch: Callable[[int, int, float], None] = lambda *_: None,
-) -> AsyncIterator[tuple[Models, Callable[[], int]]]:
-    """The table of models, and how many texts wait; one batcher for each encoder. What waits at the end is
-    finished."""
-    limits = Limits(
-        rows=settings.max_batch,
-        tokens=settings.max_batch_tokens,
-        wait_s=settings.max_wait_ms / 1000,
-        queue=settings.max_queue,
-        delay_s=settings.max_delay_ms / 1000,
-        threads=settings.threads,
-    )
-    async with AsyncExitStack() as stack:
-        batchers: dict[Encoder, Batcher] = {}
-        for one in (encoder, *(head.encoder for head in heads)):
-            if one not in batchers:
-                batchers[one] = Batcher(one.encode, limits, on_batch=on_batch)
-                stack.push_async_callback(batchers[one].close)
-        first = EncoderModel(encoder, version, batchers[encoder], truncate=settings.truncate)
-        models: list[AnyModel] = [first, *(head.model(batchers[head.encoder]) for head in heads)]
-        yield Models(models), lambda: sum(batcher.waiting for batcher in batchers.values())
 
 
 @asynccontextmanager
@@ -92,7 +54,7 @@ async def services(
     async with AsyncExitStack() as stack:
         observer = Observer()
         stack.push_async_callback(_ended, asyncio.create_task(observer.write_lines(), name="log lines"))
-        opened = table(settings, encoder, version, heads, on_batch=observer.batch)
+        opened = loading.table(settings, encoder, version, heads, on_batch=observer.batch)
         models, waiting = await stack.enter_async_context(opened)
         observer.watch_queue(waiting)
         behind = pages(models, observer, max_inputs=settings.max_inputs, waiting=waiting)

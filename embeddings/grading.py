@@ -1,9 +1,9 @@
-"""The embedding grader: how much of a reference an answer says, by experts that learned from graded answers.
+"""The embedding grader: how much of a reference an answer says, by experts that learned on graded answers.
 
-Two kinds of expert (a mixture gated by likeness of questions, after Jacobs et al. 1991). A *network* knows the
-questions of its training well and little beyond them: it judges where question and reference are known. *Trees*,
-one forest for each course it was trained on, judge new questions by the numbers of `embeddings.pairs`; each
-forest counts by how near the question lies to its course. No torch, no scikit-learn: all are ONNX.
+Two kinds of expert (a mixture gated by likeness of questions, after Jacobs et al. 1991). A *network* knows
+the questions of its training well and little beyond them: it judges where question and reference are known.
+*Trees*, one forest for each course of the training, judge new questions by the numbers of `embeddings.pairs`;
+each forest counts by how near the question lies to its course. No torch, no scikit-learn: all are ONNX.
 """
 
 import json
@@ -96,8 +96,8 @@ class Grader:
         return self._gate.rarity
 
     def grade(self, question: Reading, references: Sequence[Reading], answer: Reading) -> Graded:
-        """Against the reference that the answer lies nearest to. Of an absent question the reading of an empty
-        text is given."""
+        """Against the reference that the answer lies nearest to. For an absent question stands the reading of
+        an empty text."""
         pairs = [(features(question, reference, answer), reference) for reference in references]
         numbers, reference = max(pairs, key=lambda pair: closeness(pair[0]))
         likeness = (self._gate.questions @ question.vector + self._gate.references @ reference.vector) / 2
@@ -128,14 +128,13 @@ class Grader:
             needs_review=confidence < self._rules.review_below,
         )
 
-    def _by_trees(self, numbers: Floats, likeness: Floats) -> Floats:
+    def _by_trees(self, numbers: Floats, likeness: NDArray[Any]) -> Floats:
         near = np.exp(self._rules.sharpness * (likeness - likeness.max()))
         shares = np.bincount(self._gate.courses, near, minlength=len(self._trees))
         shares = shares / shares.sum()
         shares[shares < _LEAST_SHARE] = 0.0
-        row = {"features": numbers[None]}
         found = sum(
-            share * self._trees[place].run(["probabilities"], row)[0][0]
+            share * _forest(self._trees[place], numbers)
             for place, share in enumerate(shares / shares.sum())
             if share
         )
@@ -148,6 +147,12 @@ class Grader:
             row[f"{name}_ids"] = one.ids[None]
             row[f"{name}_rarity"] = one.rarity[None]
         return _proper(self._network.run(["probabilities"], row)[0][0])
+
+
+def _forest(trees: onnxruntime.InferenceSession, numbers: Floats) -> NDArray[np.float64]:
+    """[3]. A forest that learned from points gives one number, their share: it knows of no contradiction."""
+    row = np.asarray(trees.run(None, {"features": numbers[None]})[-1][0], np.float64)
+    return row if len(row) == len(LABELS) else np.array([row[0], 0.0, 1 - row[0]])
 
 
 def _proper(probabilities: Any) -> Floats:

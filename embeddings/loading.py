@@ -1,18 +1,19 @@
-"""The heads' folders -> models. What cannot be served as its manifest says ends the start."""
+"""Settings -> the table of models. What cannot be served as its manifest says ends the start."""
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from embeddings import cache, comparison, manifest, source
-from embeddings.batching import Batcher
+from embeddings.batching import Batcher, Limits
 from embeddings.classification import Classifier, ClassifierModel
 from embeddings.comparison import GraderModel
 from embeddings.encoder import Encoder
 from embeddings.errors import Unusable
 from embeddings.grading import LABELS, Grader
 from embeddings.manifest import GRADING, Manifest, Verified, unusable
-from embeddings.models import AnyModel
+from embeddings.models import AnyModel, EncoderModel, Models
 from embeddings.settings import Settings
 
 _BESIDE_THE_CODE = Path(__file__).parent / "heads"
@@ -32,6 +33,43 @@ class Head:
         if isinstance(self.core, Grader):
             return GraderModel(self.manifest, self.core, self.encoder, batcher)
         return ClassifierModel(self.manifest, self.core, self.encoder, batcher)
+
+
+def load(settings: Settings) -> tuple[Encoder, str]:
+    """The encoder that the settings name, and its version. Blocking. Raises Unusable."""
+    found = source.find(settings.model, settings.model_name, settings.model_revision, settings.cache / "hub")
+    content, version = cache.onnx_file(found, settings.precision, settings.cache)
+    return Encoder(found, content, max_tokens=settings.max_tokens), version
+
+
+@asynccontextmanager
+async def table(
+    settings: Settings,
+    encoder: Encoder,
+    version: str,
+    heads: Sequence[Head] = (),
+    *,
+    on_batch: Callable[[int, int, float], None] = lambda *_: None,
+) -> AsyncIterator[tuple[Models, Callable[[], int]]]:
+    """The table of models, and how many texts wait; one batcher for each encoder. What waits at the end is
+    finished."""
+    limits = Limits(
+        rows=settings.max_batch,
+        tokens=settings.max_batch_tokens,
+        wait_s=settings.max_wait_ms / 1000,
+        queue=settings.max_queue,
+        delay_s=settings.max_delay_ms / 1000,
+        threads=settings.threads,
+    )
+    async with AsyncExitStack() as stack:
+        batchers: dict[Encoder, Batcher] = {}
+        for one in (encoder, *(head.encoder for head in heads)):
+            if one not in batchers:
+                batchers[one] = Batcher(one.encode, limits, on_batch=on_batch)
+                stack.push_async_callback(batchers[one].close)
+        first = EncoderModel(encoder, version, batchers[encoder], truncate=settings.truncate)
+        models: list[AnyModel] = [first, *(head.model(batchers[head.encoder]) for head in heads)]
+        yield Models(models), lambda: sum(batcher.waiting for batcher in batchers.values())
 
 
 def heads(settings: Settings, encoder: Encoder) -> tuple[Head, ...]:

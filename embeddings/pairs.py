@@ -1,8 +1,8 @@
 """An answer beside a reference, as numbers: what the grader's trees and network read.
 
 Words are aligned by the greatest cosine of their vectors (BERTScore, Zhang et al. 2020,
-https://arxiv.org/abs/1904.09675), weighted by rarity (inverse document frequency over the training texts), and
-looked at with and without what the question has said already: repeating the question is no answer.
+https://arxiv.org/abs/1904.09675), weighted by rarity (inverse document frequency over the training texts),
+and looked at with and without what the question has said already: repeating the question is no answer.
 
 Training and serving call the same code, so a feature cannot mean two things.
 """
@@ -70,7 +70,7 @@ def _mean(values: Floats, weights: Floats) -> float:
 def _beyond(vector: Floats, known: Floats) -> Floats:
     """The part of a vector that another one does not hold, unit length."""
     rest = vector - (vector @ known) * known
-    unit: Floats = rest / max(1e-6, float(np.linalg.norm(rest)))
+    unit: Floats = rest.astype(np.float32) / max(1e-6, float(np.linalg.norm(rest)))
     return unit
 
 

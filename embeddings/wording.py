@@ -6,6 +6,7 @@ English with a little Russian (negation only): the graders' training answers are
 import re
 from collections import Counter, defaultdict
 from dataclasses import dataclass
+from itertools import pairwise
 
 _WORD = re.compile(r"[a-z0-9'а-яё]+")
 _NUMBER = re.compile(r"\d+(?:\.\d+)?")
@@ -13,23 +14,26 @@ _NEGATION = re.compile(
     r"\b(?:not|no|never|none|nothing|cannot|without|\w+n't|не|нет|ни|нельзя|без|никогда)\b"
 )
 _FUNCTION_WORDS = frozenset(
-    "the a an of to in is are was were be it its that this and or on for with as by at from they you he she we i"
-    " because so if then than when would could can will do does did not have has had there which what how why one"
-    " also their your his her them".split()
+    """
+    the a an of to in is are was were be it its that this and or on for with as by at from they you he
+    she we i because so if then than when would could can will do does did not have has had there which
+    what how why one also their your his her them
+    """.split()  # noqa: SIM905 - a list of this many strings is not read
 )
 _SUFFIXES = ("ing", "edly", "ed", "es", "ly", "s")
 # What a cosine cannot tell apart: an answer that says the opposite stands as near as one that agrees.
 _OPPOSITES = """
-more-less higher-lower high-low increase-decrease increases-decreases increased-decreased hot-cold hotter-colder
-warm-cool warmer-cooler positive-negative open-closed same-different before-after connected-disconnected
-connected-separated fast-slow faster-slower big-small bigger-smaller large-small larger-smaller up-down hard-soft
-harder-softer heavy-light heavier-lighter long-short longer-shorter loud-quiet louder-softer most-least many-few
-all-none always-never yes-no true-false inside-outside above-below over-under first-last left-right on-off
-greater-smaller greater-less strong-weak stronger-weaker thick-thin thicker-thinner wet-dry solid-liquid sink-float
-complete-incomplete changes-same changed-same change-same different-equal attract-repel push-pull acid-base
-north-south east-west tight-loose tighter-looser near-far closer-farther tall-short taller-shorter old-new
-dark-bright brighter-dimmer expand-contract gain-lose empty-full begin-end live-die public-private static-dynamic
-best-worst minimum-maximum parallel-series ascending-descending
+more-less higher-lower high-low increase-decrease increases-decreases increased-decreased hot-cold
+hotter-colder warm-cool warmer-cooler positive-negative open-closed same-different before-after
+connected-disconnected connected-separated fast-slow faster-slower big-small bigger-smaller large-small
+larger-smaller up-down hard-soft harder-softer heavy-light heavier-lighter long-short longer-shorter
+loud-quiet louder-softer most-least many-few all-none always-never yes-no true-false inside-outside
+above-below over-under first-last left-right on-off greater-smaller greater-less strong-weak stronger-weaker
+thick-thin thicker-thinner wet-dry solid-liquid sink-float complete-incomplete changes-same changed-same
+change-same different-equal attract-repel push-pull acid-base north-south east-west tight-loose
+tighter-looser near-far closer-farther tall-short taller-shorter old-new dark-bright brighter-dimmer
+expand-contract gain-lose empty-full begin-end live-die public-private static-dynamic best-worst
+minimum-maximum parallel-series ascending-descending
 """
 
 
@@ -63,7 +67,7 @@ def wording(text: str) -> Wording:
     spaced = f" {' '.join(words)} "
     return Wording(
         words=frozenset(words),
-        bigrams=frozenset(zip(words, words[1:], strict=False)),
+        bigrams=frozenset(pairwise(words)),
         stems=frozenset(_stem(word) for word in words if word not in _FUNCTION_WORDS),
         numbers=frozenset(_NUMBER.findall(lowered)),
         trigrams=Counter(spaced[i : i + 3] for i in range(len(spaced) - 2)),

@@ -1,4 +1,4 @@
-"""Make the project's environments from nothing: `python3 -m scripts.bootstrap dev|embeddings|llm|llm-train`.
+"""Make the project's environments from nothing: `python3 -m scripts.bootstrap NAME...`, names as in `NAMES`.
 
 Standard library only, because it runs before anything is installed. uv comes by hash from
 `requirements/uv.txt` and installs the rest by hash. A stamp in each environment names the lock that it was
@@ -50,12 +50,21 @@ TRAIN = Environment(
     ".venv-train", "requirements/llm-train.txt", "the small local model's training", 3.0, cpu_torch=True
 )
 EMBEDDINGS = Environment(".venv-embeddings", "requirements/embeddings.txt", "embeddings service", 1.0)
+EMBEDDINGS_TRAIN = Environment(
+    ".venv-embeddings-train",
+    "requirements/embeddings-train.txt",
+    "training of the embeddings service's models",
+    4.0,
+    cpu_torch=True,
+)
+NAMES = ("dev", "embeddings", "embeddings-train", "llm", "llm-train")
 
 
 def environment(name: str) -> Environment:
     if name == "llm":
         return LLM_GPU if has_gpu() else LLM_CPU
-    return {"dev": DEV, "embeddings": EMBEDDINGS, "llm-train": TRAIN}[name]
+    made = {"dev": DEV, "embeddings": EMBEDDINGS, "embeddings-train": EMBEDDINGS_TRAIN, "llm-train": TRAIN}
+    return made[name]
 
 
 def has_gpu() -> bool:
@@ -206,8 +215,8 @@ def build(uv: Path, wanted: Environment) -> None:
 
 def main() -> int:
     names = sys.argv[1:]
-    if not names or not set(names) <= {"dev", "embeddings", "llm", "llm-train"}:
-        print(__doc__, file=sys.stderr)
+    if not names or not set(names) <= set(NAMES):
+        print(f"{__doc__}\nNames: {', '.join(NAMES)}.", file=sys.stderr)
         return 2
     try:
         make(names)

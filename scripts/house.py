@@ -15,6 +15,7 @@ LOCKED_EXTRAS = {
     "gateway": ("gateway",),
     "dev": ("gateway", "run", "test", "lint", "bench"),
     "embeddings": ("embeddings", "embeddings-test"),
+    "embeddings-train": ("embeddings-train",),
     "llm-cpu": ("llm-cpu",),
     "llm-gpu": ("llm-gpu",),
     "llm-train": ("llm-train",),

@@ -38,8 +38,10 @@ SETS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "llm-cpu": (("llm-cpu",), (*LINUX, "--overrides", "requirements/llm-cpu.overrides")),
     "llm-gpu": (("llm-gpu",), LINUX),
     "llm-train": (("llm-train",), LINUX),
+    # What is trained is served: the pins of the service win.
+    "embeddings-train": (("embeddings-train",), (*LINUX, "--constraint", "requirements/embeddings.txt")),
 }
-CPU_TORCH = frozenset({"llm-cpu", "llm-train"})
+CPU_TORCH = frozenset({"llm-cpu", "llm-train", "embeddings-train"})
 
 
 def compile_set(uv: Path, name: str, *, upgrade: bool) -> None:

@@ -11,8 +11,9 @@ import pytest
 import uvicorn
 
 from embeddings import loading
-from embeddings.app import Services, load, services
+from embeddings.app import Services, services
 from embeddings.encoder import Encoded, Encoder
+from embeddings.loading import load
 from embeddings.rest.door import App
 from embeddings.settings import Settings
 from tests.embeddings import tiny, tiny_heads

@@ -9,11 +9,10 @@ import pytest
 from onnx import TensorProto, helper
 
 from embeddings import loading, manifest
-from embeddings.app import load
 from embeddings.cli import main
 from embeddings.encoder import Encoder
 from embeddings.errors import Unusable
-from embeddings.loading import Head
+from embeddings.loading import Head, load
 from embeddings.settings import Settings
 from embeddings.source import WHEEL_SHA256
 from tests.embeddings import tiny, tiny_heads

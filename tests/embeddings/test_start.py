@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from embeddings.app import load
 from embeddings.cli import main
+from embeddings.loading import load
 from embeddings.settings import Settings
 
 HEAVY = (

@@ -1,0 +1,1 @@
+"""For those who still run TorchServe; the project itself serves with `embeddings/`. See README.md."""
