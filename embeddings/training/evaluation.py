@@ -1,6 +1,6 @@
 """Figures of a forecast, each with an interval by bootstrap over groups."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -51,11 +51,11 @@ def choice(probabilities: Floats, labels: Labels) -> float:
     return float((probabilities.argmax(axis=1) == labels).mean())
 
 
-def figures(forecast: Forecast, *, samples: int, seed: int) -> dict[str, Figure]:
-    """Every figure that the forecast allows. The interval is the percentile bootstrap's (Efron & Tibshirani
-    1993, chapter 13), drawing whole groups with replacement: rows of one dialogue or question are not
-    independent, and drawing them singly would make the interval too narrow. Without samples: low = high."""
-    names = _names(forecast)
+def figures(forecast: Forecast, *, samples: int, seed: int, only: Sequence[str] = ()) -> dict[str, Figure]:
+    """Every figure that the forecast allows, or only some. The interval is the percentile bootstrap's (Efron
+    & Tibshirani 1993, chapter 13), drawing whole groups with replacement: rows of one dialogue or question
+    are not independent, and drawing them singly would make it too narrow. Without samples: low = high."""
+    names = list(only) or _names(forecast)
     found = {name: _METRICS[name](forecast) for name in names}
     if not samples:
         return {name: Figure(value, value, value) for name, value in found.items()}

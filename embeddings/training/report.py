@@ -117,14 +117,12 @@ def _line(name: str, config: Config, frame: pd.DataFrame, verdicts: Sequence[Ver
 
     seen = forecast(right)
     names = ("pearson_r", "rmse") if scored else ("accuracy", "roc_auc", "ece")
-    found = evaluation.figures(seen, samples=_SAMPLES, seed=config.seed)
-    figures = {one: found[one] for one in names}
+    figures = evaluation.figures(seen, samples=_SAMPLES, seed=config.seed, only=names)
     if config.kind == "pair" and not scored:
         three = Forecast(np.eye(len(config.labels))[said], places(frame, config.labels), groups)
-        figures["macro_f1 of three"] = evaluation.figures(three, samples=_SAMPLES, seed=config.seed)[
-            "macro_f1"
-        ]
-    plain = evaluation.figures(forecast(floor), samples=0, seed=config.seed)
+        found = evaluation.figures(three, samples=_SAMPLES, seed=config.seed, only=["macro_f1"])
+        figures["macro_f1 of three"] = found["macro_f1"]
+    plain = evaluation.figures(forecast(floor), samples=0, seed=config.seed, only=names)
     wrong = np.abs(right - scores) if scores is not None else ((right >= 0.5) != truth).astype(float)
     review = np.array([one.needs_review for one in verdicts])
     surest = np.argsort(-np.maximum(right, 1 - right), kind="stable")

@@ -1,4 +1,5 @@
-"""The real thing: vLLM with the local model, the gateway with its real masking, everything over HTTP."""
+"""The real thing: vLLM with the local model, the embeddings service with its heads, the gateway with its real
+masking, everything over HTTP."""
 
 import asyncio
 import json
@@ -30,7 +31,7 @@ def free_port() -> int:
 
 
 class Wire(threading.Thread):
-    """A loopback proxy between gateway and model server that keeps what the gateway sent."""
+    """A loopback proxy between the gateway and a server behind it that keeps what the gateway sent."""
 
     def __init__(self, target: int) -> None:
         super().__init__(daemon=True)
@@ -88,6 +89,7 @@ class Stack:
     url: str
     wire: Wire
     vllm: subprocess.Popen[bytes]
+    embeddings_wire: Wire
     gateway: subprocess.Popen[bytes]
     log: Path
     phases: dict[str, float] = field(default_factory=dict)
@@ -105,8 +107,8 @@ class Stack:
         body = {"model": "model_identifier", "messages": messages, "max_tokens": 24, **fields}
         return self.post("/v1/chat/completions", body)
 
-    def grade(self, **payload: Any) -> tuple[int, Any, dict[str, str]]:
-        return self.post("/v1/models/grader-llm:predict", payload)
+    def grade(self, *, by: str = "grader-llm", **payload: Any) -> tuple[int, Any, dict[str, str]]:
+        return self.post(f"/v1/models/{by}:predict", payload)
 
     @staticmethod
     def _ask(request: urllib.request.Request) -> tuple[int, Any, dict[str, str]]:
@@ -122,8 +124,8 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     python = ROOT / ".venv-vllm" / "bin" / "python"
     assert python.exists(), "vLLM's environment is missing: run `make test`, which makes it"
     folder = tmp_path_factory.mktemp("e2e")
-    llm_port, port = free_port(), free_port()
-    wire = Wire(llm_port)
+    llm_port, embeddings_port, port = free_port(), free_port(), free_port()
+    wire, embeddings_wire = Wire(llm_port), Wire(embeddings_port)
     common = {**os.environ, "LLM_API_KEY": LLM_KEY}
     settings = {
         "LLM_MODEL": "local",
@@ -137,13 +139,18 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         "API_KEY": API_KEY,
         "PORT": str(port),
         "LLM_URL": f"http://127.0.0.1:{wire.port}",
+        "EMBEDDINGS_URL": f"http://127.0.0.1:{embeddings_wire.port}",
         "API_KEYS_FILE": str(folder / "keys.json"),
         "UNKNOWN_MODEL_FALLBACK": "true",
         "LLM_TIMEOUT_S": "20",
     }
     log = folder / "gateway.log"
     began = time.monotonic()
-    with (folder / "vllm.log").open("wb") as llm_log, log.open("wb") as gateway_log:
+    with (
+        (folder / "vllm.log").open("wb") as llm_log,
+        (folder / "embeddings.log").open("wb") as embeddings_log,
+        log.open("wb") as gateway_log,
+    ):
         vllm = subprocess.Popen(
             [python, "-m", "llm_server"], cwd=ROOT, env={**common, **settings}, stdout=llm_log,
             stderr=subprocess.STDOUT, start_new_session=True,
@@ -152,13 +159,18 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
             [ROOT / ".venv" / "bin" / "python", "-m", "gateway", "serve"], cwd=ROOT, env={**common, **door},
             stdout=gateway_log, stderr=subprocess.STDOUT, start_new_session=True,
         )  # fmt: skip
-        made = Stack(f"http://127.0.0.1:{port}", wire, vllm, gateway, log)
+        embeddings = subprocess.Popen(
+            [ROOT / ".venv-embeddings" / "bin" / "python", "-m", "embeddings", "serve"], cwd=ROOT,
+            env={**os.environ, "EMBEDDINGS_PORT": str(embeddings_port)}, stdout=embeddings_log,
+            stderr=subprocess.STDOUT, start_new_session=True,
+        )  # fmt: skip
+        made = Stack(f"http://127.0.0.1:{port}", wire, vllm, embeddings_wire, gateway, log)
         try:
             _wait_until_ready(made, folder)
             made.phases["ready"] = time.monotonic() - began
             yield made
         finally:
-            for process in (gateway, vllm):
+            for process in (gateway, embeddings, vllm):
                 _end(process)
 
 
@@ -169,7 +181,8 @@ def _wait_until_ready(stack: Stack, folder: Path) -> None:
             if process.poll() is not None:
                 pytest.fail(f"{log} ended:\n{(folder / log).read_text()[-3000:]}")
         try:
-            if stack.get("/-/readyz")[0] == 200:
+            # The service's models are listed when it is there; readiness follows the model server alone.
+            if stack.get("/-/readyz")[0] == 200 and stack.get("/v1/models/grader-embedding")[0] == 200:
                 return
         except OSError:
             pass

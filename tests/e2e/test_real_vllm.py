@@ -263,6 +263,16 @@ def test_a_dead_model_server_is_503_with_retry_after(stack: Stack) -> None:
     assert stack.get("/-/healthz")[0] == 200
 
 
+def test_without_the_model_server_the_embedding_grader_stands_in_and_says_so(stack: Stack) -> None:
+    task = {"submission": "The plants release oxygen.", "reference_answers": ["Plants release oxygen."]}
+    status, grade, _ = stack.grade(**task)
+    assert (status, grade["grader"]) == (200, "grader-embedding")
+    assert "fallback" in grade["review_reasons"]
+    assert grade["score"] > 0.5
+    assert stack.grade(**task, grader="llm")[0] == 503  # who names a grader gets that one or an error
+    assert stack.grade(submission="Oxygen.")[0] == 503  # nothing to compare with
+
+
 def test_the_gateway_stops_clean(stack: Stack) -> None:
     stack.gateway.send_signal(signal.SIGTERM)
     assert stack.gateway.wait(25) == 0
