@@ -69,6 +69,7 @@ bench:  ## measure what the guards cost per request, beside the bare upstream an
 	@$(PY) -m benchmarks.hot_path
 	@$(PY) -m benchmarks.masking
 	@.venv-embeddings/bin/python benchmarks/embeddings.py
+	@$(PY) -m benchmarks.through_the_gateway
 
 lock:  ## compile the hash-pinned requirement sets; `make lock UPGRADE=1` renews the pins
 	@$(PYTHON) -m scripts.lock $(if $(UPGRADE),--upgrade)

@@ -2,8 +2,10 @@
 
 Two kinds of expert (a mixture gated by likeness of questions, after Jacobs et al. 1991). A *network* knows
 the questions of its training well and little beyond them: it judges where question and reference are known.
-*Trees*, one forest for each course of the training, judge new questions by the numbers of `embeddings.pairs`;
-each forest counts by how near the question lies to its course. No torch, no scikit-learn: all are ONNX.
+*Trees*, one forest for each course of the training, judge new questions by the numbers of
+`embeddings.pairs`; each forest counts by how near the question lies to its course. A text that the encoder
+reads letter by letter, as MiniLM does Russian, is left to a forest that looks at words and letters only,
+and always to a person. No torch, no scikit-learn: all are ONNX.
 """
 
 import json
@@ -16,7 +18,7 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from embeddings.pairs import Floats, Reading, closeness, features
+from embeddings.pairs import Floats, Reading, closeness, features, in_pieces, of_letters
 
 LABELS = ("correct", "contradictory", "incorrect")
 _LEAST_SHARE = 0.02  # a forest that counts for less is not asked
@@ -53,6 +55,8 @@ class Rules:
     sharpness: float  # of the choice among courses
     temperature_known: float  # the log-odds are divided by it
     temperature_new: float
+    pieces_above: float  # vocabulary entries for a word from which a text counts as read letter by letter
+    temperature_letters: float
     contradiction: (
         float  # how much likelier than it seems a contradiction is taken to be, among wrong answers
     )
@@ -68,16 +72,19 @@ class Grader:
         gate: Gate,
         network: onnxruntime.InferenceSession,
         trees: Sequence[onnxruntime.InferenceSession],
+        letters: onnxruntime.InferenceSession,
     ) -> None:
         self._rules = rules
         self._gate = gate
         self._network = network
         self._trees = trees
+        self._letters = letters
 
     @classmethod
     def load(cls, contents: Mapping[str, bytes]) -> "Grader":
-        """From the verified files of a head's folder: grader.json, gate.npz, network.onnx and
-        trees-COURSE.onnx. Raises KeyError, ValueError, TypeError when they do not belong together."""
+        """From the verified files of a head's folder: grader.json, gate.npz, network.onnx,
+        trees-COURSE.onnx and trees-letters.onnx. Raises KeyError, ValueError, TypeError when they do not
+        belong together."""
         known = json.loads(contents["grader.json"])
         rules = Rules(**{**known, "courses": tuple(known["courses"])})
         with np.load(BytesIO(contents["gate.npz"]), allow_pickle=False) as file:
@@ -88,12 +95,20 @@ class Grader:
                 file["rarity"].astype(np.float32),
             )
         trees = [_session(contents[f"trees-{course}.onnx"]) for course in rules.courses]
-        return cls(rules, gate, _session(contents["network.onnx"]), trees)
+        letters = _session(contents["trees-letters.onnx"])
+        return cls(rules, gate, _session(contents["network.onnx"]), trees, letters)
 
     @property
     def rarities(self) -> Floats:
         """[vocabulary], for `pairs.reading`."""
         return self._gate.rarity
+
+    def ask_everybody(self, text: Reading) -> None:
+        """Runs every expert once. Raises what ONNX Runtime raises for one that does not fit the encoder."""
+        numbers = features(text, text, text)
+        self._by_network(text, text, text, numbers)
+        for trees in (*self._trees, self._letters):
+            _forest(trees, numbers)
 
     def grade(self, question: Reading, references: Sequence[Reading], answer: Reading) -> Graded:
         """Against the reference that the answer lies nearest to. For an absent question stands the reading of
@@ -102,6 +117,10 @@ class Grader:
         numbers, reference = max(pairs, key=lambda pair: closeness(pair[0]))
         likeness = (self._gate.questions @ question.vector + self._gate.references @ reference.vector) / 2
         familiarity = float(likeness.max())
+        if max(in_pieces(reference), in_pieces(answer)) > self._rules.pieces_above:
+            by_letters = np.log(_proper(_forest(self._letters, of_letters(numbers))))
+            probabilities = _softmax(by_letters / self._rules.temperature_letters)
+            return self._graded(probabilities, familiarity, sure=False)
         probabilities = self._by_trees(numbers, likeness)
         if familiarity >= self._rules.known_from:
             seen = self._by_network(question, reference, answer, numbers)
@@ -110,9 +129,9 @@ class Grader:
             probabilities = _softmax(blended / self._rules.temperature_known)
         else:
             probabilities = _softmax(np.log(probabilities) / self._rules.temperature_new)
-        return self._graded(probabilities, familiarity)
+        return self._graded(probabilities, familiarity, sure=True)
 
-    def _graded(self, probabilities: Floats, familiarity: float) -> Graded:
+    def _graded(self, probabilities: Floats, familiarity: float, *, sure: bool) -> Graded:
         right, contradictory, wrong = (float(one) for one in probabilities)
         if right >= 0.5:
             label = LABELS[0]
@@ -125,7 +144,7 @@ class Grader:
             label=label,
             confidence=min(1.0, confidence),
             familiarity=familiarity,
-            needs_review=confidence < self._rules.review_below,
+            needs_review=not sure or confidence < self._rules.review_below,
         )
 
     def _by_trees(self, numbers: Floats, likeness: NDArray[Any]) -> Floats:
@@ -146,7 +165,8 @@ class Grader:
             row[name] = one.words[None]
             row[f"{name}_ids"] = one.ids[None]
             row[f"{name}_rarity"] = one.rarity[None]
-        return _proper(self._network.run(["probabilities"], row)[0][0])
+        wanted = {one.name: row[one.name] for one in self._network.get_inputs()}
+        return _proper(self._network.run(["probabilities"], wanted)[0][0])
 
 
 def _forest(trees: onnxruntime.InferenceSession, numbers: Floats) -> NDArray[np.float64]:

@@ -128,7 +128,7 @@ def _grader(head: Verified, encoder: Encoder) -> Grader:
         # Once in earnest: what does not fit the encoder fails here and not on the first answer.
         (probe,) = encoder.encode([encoder.clipped(["a"], [8])[0].ids])
         read = comparison.read("a", probe, made)
-        made.grade(comparison.empty_reading(made, encoder.width), [read], read)
+        made.ask_everybody(read)
     except Exception as error:
         reason = f"its files do not belong together ({type(error).__name__})"
         raise unusable(head.manifest.name, reason) from error

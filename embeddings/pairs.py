@@ -19,6 +19,8 @@ Floats = NDArray[np.float32]
 _UNKNOWN = 100  # BERT's [UNK]: stands for a text without words
 _LEAST_RARITY = 0.2  # no word vanishes
 FEATURES = 50
+# Those of the numbers that need no encoder: negation, stems, letter trigrams, opposites, figures, word order.
+OF_LETTERS = (16, 19, 20, 21, 22, 23, 24, 31, 34, 36, 37, 38, 39, 40, 43, 44, 45)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,19 @@ def features(question: Reading, reference: Reading, answer: Reading) -> Floats:
     """[50] float32, all finite."""
     found = [*_aligned(question, reference, answer), *_worded(question, reference, answer)]
     return np.nan_to_num(np.array(found, np.float32))
+
+
+def of_letters(numbers: Floats) -> Floats:
+    """[..., 50] with everything that an encoder had a part in set to 0."""
+    made = np.zeros_like(numbers)
+    made[..., OF_LETTERS] = numbers[..., OF_LETTERS]
+    return made
+
+
+def in_pieces(text: Reading) -> float:
+    """Entries of the vocabulary for each distinct word: near 1 in a language that the encoder was made for,
+    near the number of letters in another."""
+    return len(text.ids) / max(1, len(text.wording.words))
 
 
 def closeness(features_of_pair: Floats) -> float:

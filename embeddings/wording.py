@@ -1,14 +1,19 @@
 """A text as words: stems, numbers, letter trigrams, negation, and words with an opposite. No model in it.
 
-English with a little Russian (negation only): the graders' training answers are English.
+Russian words are stemmed by Snowball's algorithm (Porter 2001); of English ones only common endings are cut,
+as in the answers that the graders learned from.
 """
 
 import re
 from collections import Counter, defaultdict
 from dataclasses import dataclass
+from functools import cache
 from itertools import pairwise
 
+import snowballstemmer
+
 _WORD = re.compile(r"[a-z0-9'а-яё]+")
+_CYRILLIC = re.compile("[а-яё]")
 _NUMBER = re.compile(r"\d+(?:\.\d+)?")
 _NEGATION = re.compile(
     r"\b(?:not|no|never|none|nothing|cannot|without|\w+n't|не|нет|ни|нельзя|без|никогда)\b"
@@ -18,6 +23,8 @@ _FUNCTION_WORDS = frozenset(
     the a an of to in is are was were be it its that this and or on for with as by at from they you he
     she we i because so if then than when would could can will do does did not have has had there which
     what how why one also their your his her them
+    и в во на с со к ко у о об от до из за по при для что это как так то же бы ли а но или если когда который
+    он она оно они мы вы я его её их ему ей им был была было были есть тоже также потому этот эта эти
     """.split()  # noqa: SIM905 - a list of this many strings is not read
 )
 _SUFFIXES = ("ing", "edly", "ed", "es", "ly", "s")
@@ -49,6 +56,11 @@ def _opposites() -> dict[str, frozenset[str]]:
 OPPOSITES = _opposites()
 
 
+@cache
+def _russian() -> snowballstemmer.stemmer:
+    return snowballstemmer.stemmer("russian")
+
+
 @dataclass(frozen=True, slots=True)
 class Wording:
     """One text; everything in lower case."""
@@ -76,6 +88,9 @@ def wording(text: str) -> Wording:
 
 
 def _stem(word: str) -> str:
+    if _CYRILLIC.search(word):
+        found: str = _russian().stemWord(word)
+        return found
     for suffix in _SUFFIXES:
         if word.endswith(suffix) and len(word) - len(suffix) >= 3:
             return word.removesuffix(suffix)

@@ -14,7 +14,7 @@ from skl2onnx import to_onnx
 from skl2onnx.common.data_types import FloatTensorType
 from sklearn.ensemble import ExtraTreesClassifier, ExtraTreesRegressor
 
-from embeddings.pairs import FEATURES
+from embeddings.pairs import FEATURES, of_letters
 
 _OPSETS = {"": 17, "ai.onnx.ml": 3}
 Forest: TypeAlias = ExtraTreesClassifier | ExtraTreesRegressor
@@ -52,6 +52,30 @@ def fit(answers: Answers, course: int, seed: int, *, trees: int, leaf: int) -> F
     return ExtraTreesRegressor(**options, min_samples_leaf=max(1, leaf // 2)).fit(
         mine.numbers, mine.shares[:, 0]
     )
+
+
+def fit_letters(answers: Answers, seed: int, *, trees: int, leaf: int) -> ExtraTreesClassifier:
+    """One forest for all courses with labels, that sees nothing an encoder had a part in."""
+    options = {"n_estimators": trees, "max_features": 0.4, "random_state": seed, "min_samples_leaf": leaf}
+    return ExtraTreesClassifier(**options).fit(of_letters(answers.numbers), answers.shares.argmax(1))
+
+
+def letters_held_out(answers: Answers, seed: int, *, folds: int, trees: int, leaf: int) -> Numbers:
+    """[n, 3], as `held_out`."""
+    fold = _folds(answers, seed, folds)
+    made = np.zeros_like(answers.shares)
+    for number in range(folds):
+        forest = fit_letters(answers.rows(fold != number), seed, trees=trees, leaf=leaf)
+        made[fold == number] = forest.predict_proba(of_letters(answers.rows(fold == number).numbers))
+    return made
+
+
+def _folds(answers: Answers, seed: int, folds: int) -> NDArray[np.int64]:
+    """[n]: the fold of each answer's question."""
+    questions = np.unique(answers.questions)
+    numbers = np.random.default_rng(seed).permutation(len(questions)) % folds
+    fold_of = dict(zip(questions, numbers.tolist(), strict=True))
+    return np.array([fold_of[name] for name in answers.questions])
 
 
 def predict(forest: Forest, numbers: Numbers) -> Numbers:
@@ -94,11 +118,7 @@ def held_out(
     answers: Answers, sharpnesses: Sequence[float], seed: int, *, folds: int, trees: int, leaf: int
 ) -> Mapping[float, Numbers]:
     """For each sharpness [n, 3]: every answer as forests saw it that had none of its question's answers."""
-    questions = np.unique(answers.questions)
-    fold_of = dict(
-        zip(questions, np.random.default_rng(seed).permutation(len(questions)) % folds, strict=True)
-    )
-    fold = np.array([fold_of[name] for name in answers.questions])
+    fold = _folds(answers, seed, folds)
     courses = int(answers.courses.max()) + 1
     made = {one: np.zeros_like(answers.shares) for one in sharpnesses}
     for number in range(folds):

@@ -36,6 +36,7 @@ _TOLERANCE = 1e-4  # of a probability
 _FOLDS = 5
 _EPSILON = 1e-4
 _SHARPNESSES = (5.0, 10.0, 20.0, 40.0)
+_PIECES_ABOVE = 2.5  # English answers have 1.1 to 1.6, Russian ones 4 and more
 _KNOWN_FROM = 0.98  # the same question and reference, give or take a comma
 
 
@@ -59,6 +60,8 @@ def files(config: Config, settings: Settings) -> dict[str, bytes]:
         forests.fit(known, place, config.seed, trees=config.trees.number, leaf=config.trees.leaf)
         for place in range(len(courses))
     ]
+    labelled = _labelled(known)
+    letters = forests.fit_letters(labelled, config.seed, trees=config.trees.number, leaf=config.trees.leaf)
     rules = _rules(config, courses, known, checked, seen, grown)
     log.info("%s", json.dumps(asdict(rules)))
     gate = forests.distinct(known)
@@ -74,6 +77,7 @@ def files(config: Config, settings: Settings) -> dict[str, bytes]:
         _compare(
             made[f"trees-{course}.onnx"], {"features": checked.numbers}, forests.predict(one, checked.numbers)
         )
+    made["trees-letters.onnx"] = forests.onnx_of(letters)
     feed = batches.take([0])
     made["network.onnx"] = network_onnx(network, feed)
     for row in range(0, len(batches), 40):
@@ -136,6 +140,12 @@ def _rules(
     blends = {share: _blend(seen, by_trees, share) for share in np.linspace(0, 1, 11)}
     share = min(blends, key=lambda one: _best_temperature(blends[one], checked.shares)[1])
     temperature_known, loss_known = _best_temperature(blends[share], checked.shares)
+    labelled = _labelled(known)
+    by_letters = forests.letters_held_out(
+        labelled, config.seed, folds=_FOLDS, trees=wanted.number, leaf=wanted.leaf
+    )
+    temperature_letters, loss_letters = _best_temperature(by_letters, labelled.shares)
+    log.info("loss by letters, new questions of the labelled courses: %.4f", loss_letters)
     log.info("loss on new questions %.4f, on known ones %.4f", loss_new, loss_known)
     return Rules(
         courses=courses,
@@ -144,6 +154,8 @@ def _rules(
         sharpness=sharpness,
         temperature_known=temperature_known,
         temperature_new=temperature_new,
+        pieces_above=_PIECES_ABOVE,
+        temperature_letters=temperature_letters,
         contradiction=_contradiction(new[sharpness], known),
         review_below=config.serving.review_below,
     )
@@ -166,12 +178,19 @@ def _best_temperature(probabilities: Numbers, shares: Numbers) -> tuple[float, f
     return best, losses[best]
 
 
+def _has_labels(known: Answers) -> NDArray[np.bool_]:
+    """[n]: whether it belongs to a course whose answers were given one of three labels."""
+    return np.isin(known.courses, np.unique(known.courses[known.shares[:, 1] == 1]))
+
+
+def _labelled(known: Answers) -> Answers:
+    return known.rows(_has_labels(known))
+
+
 def _contradiction(probabilities: Numbers, known: Answers) -> float:
     """The factor of the best macro-F1 over three labels, on the answers that people gave labels."""
-    labelled = np.isin(known.shares, (0, 1)).all(axis=1) & (known.shares[:, 1] >= 0)
-    courses = {int(course) for course in known.courses[known.shares[:, 1] == 1]}
-    labelled &= np.isin(known.courses, sorted(courses))
-    truth, found = known.shares[labelled].argmax(1), probabilities[labelled]
+    chosen = _has_labels(known)
+    truth, found = known.shares[chosen].argmax(1), probabilities[chosen]
 
     def said(factor: float) -> NDArray[np.int64]:
         wrong = np.where(found[:, 1] * factor > found[:, 2], 1, 2)

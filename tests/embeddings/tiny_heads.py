@@ -42,6 +42,8 @@ def grader(
         "sharpness": 1.0,
         "temperature_known": 1.0,
         "temperature_new": 1.0,
+        "pieces_above": 90.0,
+        "temperature_letters": 1.0,
         "contradiction": 1.0,
         "review_below": 0.7,
     }
@@ -62,6 +64,7 @@ def grader(
         "gate.npz": gate.getvalue(),
         "network.onnx": trees,  # never asked: nothing is known so well
         "trees-one.onnx": trees,
+        "trees-letters.onnx": trees,
     }
     manifest = _manifest(folder, "grading", list(LABELS), digest) | {"max_tokens": 40}
     return write(where / folder, manifest | changes, files)
