@@ -18,7 +18,7 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from embeddings.pairs import Floats, Reading, closeness, features, in_pieces, of_letters
+from embeddings.pairs import Floats, Reading, closeness, features, of_letters
 
 LABELS = ("correct", "contradictory", "incorrect")
 _LEAST_SHARE = 0.02  # a forest that counts for less is not asked
@@ -55,7 +55,9 @@ class Rules:
     sharpness: float  # of the choice among courses
     temperature_known: float  # the log-odds are divided by it
     temperature_new: float
-    pieces_above: float  # vocabulary entries for a word from which a text counts as read letter by letter
+    foreign_above: (
+        float  # share of letters that are not Latin from which a text is left to the letters' forest
+    )
     temperature_letters: float
     contradiction: (
         float  # how much likelier than it seems a contradiction is taken to be, among wrong answers
@@ -104,7 +106,9 @@ class Grader:
         return self._gate.rarity
 
     def ask_everybody(self, text: Reading) -> None:
-        """Runs every expert once. Raises what ONNX Runtime raises for one that does not fit the encoder."""
+        """Runs every expert and the gate once. Raises what numpy and ONNX Runtime raise for files that do not
+        fit the encoder."""
+        self.grade(text, [text], text)
         numbers = features(text, text, text)
         self._by_network(text, text, text, numbers)
         for trees in (*self._trees, self._letters):
@@ -117,7 +121,7 @@ class Grader:
         numbers, reference = max(pairs, key=lambda pair: closeness(pair[0]))
         likeness = (self._gate.questions @ question.vector + self._gate.references @ reference.vector) / 2
         familiarity = float(likeness.max())
-        if max(in_pieces(reference), in_pieces(answer)) > self._rules.pieces_above:
+        if max(reference.wording.foreign, answer.wording.foreign) > self._rules.foreign_above:
             by_letters = np.log(_proper(_forest(self._letters, of_letters(numbers))))
             probabilities = _softmax(by_letters / self._rules.temperature_letters)
             return self._graded(probabilities, familiarity, sure=False)

@@ -66,12 +66,6 @@ def of_letters(numbers: Floats) -> Floats:
     return made
 
 
-def in_pieces(text: Reading) -> float:
-    """Entries of the vocabulary for each distinct word: near 1 in a language that the encoder was made for,
-    near the number of letters in another."""
-    return len(text.ids) / max(1, len(text.wording.words))
-
-
 def closeness(features_of_pair: Floats) -> float:
     """How near the answer lies to this reference, to choose among several: the alignment's F1."""
     return float(features_of_pair[7])

@@ -14,6 +14,7 @@ import snowballstemmer
 
 _WORD = re.compile(r"[a-z0-9'а-яё]+")
 _CYRILLIC = re.compile("[а-яё]")
+_LAST_LATIN = "\u024f"
 _NUMBER = re.compile(r"\d+(?:\.\d+)?")
 _NEGATION = re.compile(
     r"\b(?:not|no|never|none|nothing|cannot|without|\w+n't|не|нет|ни|нельзя|без|никогда)\b"
@@ -71,10 +72,12 @@ class Wording:
     numbers: frozenset[str]
     trigrams: Counter[str]  # of letters, over word ends too: they forgive spelling
     negated: bool
+    foreign: float  # share of the letters that are not Latin
 
 
 def wording(text: str) -> Wording:
     lowered = text.lower()
+    letters = [letter for letter in lowered if letter.isalpha()]
     words = _WORD.findall(lowered)
     spaced = f" {' '.join(words)} "
     return Wording(
@@ -84,6 +87,7 @@ def wording(text: str) -> Wording:
         numbers=frozenset(_NUMBER.findall(lowered)),
         trigrams=Counter(spaced[i : i + 3] for i in range(len(spaced) - 2)),
         negated=_NEGATION.search(lowered) is not None,
+        foreign=len(letters) and sum(letter > _LAST_LATIN for letter in letters) / len(letters),
     )
 
 

@@ -36,7 +36,7 @@ _TOLERANCE = 1e-4  # of a probability
 _FOLDS = 5
 _EPSILON = 1e-4
 _SHARPNESSES = (5.0, 10.0, 20.0, 40.0)
-_PIECES_ABOVE = 2.5  # English answers have 1.1 to 1.6, Russian ones 4 and more
+_FOREIGN_ABOVE = 0.3  # share of letters: the encoder is English, and reads other alphabets letter by letter
 _KNOWN_FROM = 0.98  # the same question and reference, give or take a comma
 
 
@@ -154,7 +154,7 @@ def _rules(
         sharpness=sharpness,
         temperature_known=temperature_known,
         temperature_new=temperature_new,
-        pieces_above=_PIECES_ABOVE,
+        foreign_above=_FOREIGN_ABOVE,
         temperature_letters=temperature_letters,
         contradiction=_contradiction(new[sharpness], known),
         review_below=config.serving.review_below,

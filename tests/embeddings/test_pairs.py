@@ -5,7 +5,7 @@ import zlib
 import numpy as np
 import pytest
 
-from embeddings.pairs import FEATURES, OF_LETTERS, Reading, features, in_pieces, of_letters, rarity, reading
+from embeddings.pairs import FEATURES, OF_LETTERS, Reading, features, of_letters, rarity, reading
 from embeddings.style import NUMBERS, style
 from embeddings.wording import wording
 
@@ -62,11 +62,12 @@ def test_what_needs_no_encoder_stays_the_same_whatever_the_vectors() -> None:
     assert numbers[20] == 1
 
 
-def test_a_text_read_letter_by_letter_is_told_by_its_many_pieces() -> None:
-    whole = read("вода и свет")
-    pieces = reading("вода и свет", np.arange(9) + 1, np.ones((9, WIDTH), np.float32), RARITIES)
-    assert in_pieces(whole) == 1
-    assert in_pieces(pieces) == 3
+@pytest.mark.parametrize(
+    ("text", "share"),
+    [("light", 0), ("für Straße", 0), ("вода и свет", 1), ("ab вг", 0.5), ("1 + 2", 0), ("", 0)],
+)
+def test_letters_of_other_alphabets_are_told(text: str, share: float) -> None:
+    assert wording(text).foreign == share
 
 
 def test_rare_words_weigh_more_and_none_weighs_nothing() -> None:

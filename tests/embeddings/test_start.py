@@ -34,10 +34,10 @@ HEAVY = (
 def test_serving_from_the_cache_loads_nothing_heavy(tiny_folder: Path, cache: Path, heads: Path) -> None:
     program = f"""
 import sys
-import embeddings.app, embeddings.cli
+import embeddings.app, embeddings.cli, embeddings.loading
 from embeddings.settings import Settings
 settings = Settings(model={str(tiny_folder)!r}, cache={str(cache)!r}, heads={str(heads)!r})
-encoder, _ = embeddings.app.load(settings)
+encoder, _ = embeddings.loading.load(settings)
 encoder.vectors(encoder.tokens(["a"], truncate=False))
 assert len(embeddings.loading.heads(settings, encoder)) == 2
 print([name for name in {HEAVY!r} if name in sys.modules])

@@ -42,7 +42,7 @@ def grader(
         "sharpness": 1.0,
         "temperature_known": 1.0,
         "temperature_new": 1.0,
-        "pieces_above": 90.0,
+        "foreign_above": 1.0,
         "temperature_letters": 1.0,
         "contradiction": 1.0,
         "review_below": 0.7,
