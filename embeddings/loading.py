@@ -10,14 +10,12 @@ from embeddings.batching import Batcher, Limits
 from embeddings.classification import Classifier, ClassifierModel
 from embeddings.comparison import GraderModel
 from embeddings.encoder import Encoder
-from embeddings.errors import Unusable
 from embeddings.grading import LABELS, Grader
 from embeddings.manifest import GRADING, Manifest, Verified, unusable
 from embeddings.models import AnyModel, EncoderModel, Models
-from embeddings.settings import Settings
+from embeddings.settings import NO_HEADS, Settings
 
 _BESIDE_THE_CODE = Path(__file__).parent / "heads"
-_NO_HEADS = "none"
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,13 +93,11 @@ def heads(settings: Settings, encoder: Encoder) -> tuple[Head, ...]:
 
 
 def _folders(settings: Settings) -> Iterator[Path]:
-    if settings.heads == _NO_HEADS:
+    if settings.heads == NO_HEADS:
         return
     folder = Path(settings.heads).expanduser() if settings.heads else _BESIDE_THE_CODE
     if not folder.is_dir():
-        if settings.heads:
-            raise Unusable("EMBEDDINGS_HEADS is neither a folder that exists nor 'none'")
-        return
+        return  # a checkout in which nothing was trained yet
     yield from sorted(one for one in folder.iterdir() if one.is_dir() and one.name[0] not in "._")
 
 

@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+NO_HEADS = "none"
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
@@ -57,6 +58,13 @@ class Settings(BaseSettings):
         if value.upper() not in {"DEBUG", "INFO", "WARNING", "ERROR"}:
             raise ValueError("must be DEBUG, INFO, WARNING or ERROR")
         return value.upper()
+
+    @field_validator("heads")
+    @classmethod
+    def heads_that_are_there(cls, value: str) -> str:
+        if value not in ("", NO_HEADS) and not Path(value).expanduser().is_dir():
+            raise ValueError(f"neither a folder that exists nor '{NO_HEADS}'")
+        return value
 
     @model_validator(mode="after")
     def a_whole_request_fits_the_queue(self) -> "Settings":
