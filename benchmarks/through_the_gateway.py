@@ -22,7 +22,7 @@ from benchmarks.hot_path import free_port
 
 ROOT = Path(__file__).resolve().parents[1]
 KEY = "benchmark-key-of-this-machine-only"
-TEXT = "The current divides between the two branches because they are parallel to each other."
+TEXT = "The current divides because both branches are parallel to each other"
 REFERENCE = "In parallel branches the current is divided."
 QUESTION = "What happens to the current at the fork?"
 _START_S = 120.0

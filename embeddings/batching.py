@@ -13,7 +13,7 @@ import asyncio
 import heapq
 import logging
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence, Sized
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from time import perf_counter
@@ -23,8 +23,8 @@ from embeddings.errors import Overloaded, ServiceError, Stopping
 
 log = logging.getLogger(__name__)
 
-Ids = Sequence[int]
-Compute = Callable[[Sequence[Ids]], Iterable[Any]]  # a batch in, its results in the same order; blocking
+Ids = Sized  # a text as tokens or, for a head that needs none, as letters
+Compute = Callable[[Sequence[Any]], Iterable[Any]]  # a batch in, its results in the same order; blocking
 Keep = Callable[[Any], Any]  # what a caller keeps of a result; cheap
 _SHORTEST_BUCKET = 16  # tokens; each next bucket is twice as long
 RETRY_AFTER_S = 1.0

@@ -2,8 +2,8 @@
 
 import asyncio
 import math
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import onnxruntime
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from embeddings import ngrams, style
 from embeddings.batching import Batcher
-from embeddings.encoder import MOST_CHARACTERS, Clipped, Encoder
+from embeddings.encoder import MOST_CHARACTERS, Encoder
 from embeddings.manifest import Manifest, Verified, unusable
 from embeddings.models import CLASSIFICATION, INLINE_CHARS, Prediction, Verdict, portions, share, vector
 
@@ -56,6 +56,10 @@ class Classifier:
         row: Floats = self._session.run(["probabilities"], self._fed(text, encoded))[0][0]
         return row
 
+    def judged(self, texts: Sequence[str]) -> list[Floats]:
+        """[labels] for each piece of text, of a head that is not deep: what its own Batcher computes."""
+        return [self.probabilities(text, None) for text in texts]
+
     def _fed(self, text: str, encoded: Floats | None) -> dict[str, NDArray[Any]]:
         fed: dict[str, NDArray[Any]] = {}
         text = text[:MOST_CHARACTERS]
@@ -76,6 +80,13 @@ def _session(content: bytes) -> onnxruntime.InferenceSession:
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.log_severity_level = 3
     return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+
+
+class _Judged(NamedTuple):
+    """One piece of text."""
+
+    row: Floats  # [labels]
+    cut: bool
 
 
 def pieces(text: str, window: int | None) -> tuple[list[str], bool]:
@@ -106,7 +117,7 @@ class ClassifierModel:
         self._review_below = manifest.review_below or 0.0
         self._head = head
         self._encoder = encoder
-        self._batcher = batcher
+        self._batcher = batcher  # of the encoder or, where the head is not deep, of Classifier.judged
 
     async def predict(self, texts: Sequence[str]) -> Prediction:
         verdicts: list[Verdict] = []
@@ -114,40 +125,40 @@ class ClassifierModel:
         every = [pieces(text, self._window) for text in texts]
         for part in portions([len(parts) for parts, _ in every], _AT_ONCE):
             flat = [piece for parts, _ in every[part] for piece in parts]
-            clipped, vectors = await self._encoded(flat)
-            verdicts += await asyncio.to_thread(self._verdicts, every[part], clipped, vectors)
-            tokens += sum(len(one.ids) for one in clipped)
+            judge = self._by_meaning if self._head.deep else self._by_letters
+            judged, read = await judge(flat)
+            verdicts += self._verdicts(every[part], judged)
+            tokens += read
         rows = np.array([list(one.probabilities.values()) for one in verdicts], np.float32)
         return Prediction(rows, tokens, verdicts)
 
-    async def _encoded(self, flat: list[str]) -> tuple[Sequence[Clipped], Sequence[Floats | None]]:
-        """What was read of each piece, and its vector."""
-        if not self._head.deep:
-            return [Clipped((), len(piece) > MOST_CHARACTERS) for piece in flat], [None] * len(flat)
+    async def _by_letters(self, flat: Sequence[str]) -> tuple[list[_Judged], int]:
+        rows = await self._batcher.submit(flat)
+        cut = [len(piece) > MOST_CHARACTERS for piece in flat]
+        return [_Judged(*one) for one in zip(rows, cut, strict=True)], 0
+
+    async def _by_meaning(self, flat: Sequence[str]) -> tuple[list[_Judged], int]:
+        """And the tokens that were read."""
         most = [self.max_tokens] * len(flat)
         if sum(map(len, flat)) <= INLINE_CHARS:
             clipped = self._encoder.clipped(flat, most)
         else:
             clipped = await asyncio.to_thread(self._encoder.clipped, flat, most)
-        return clipped, await self._batcher.submit([one.ids for one in clipped], vector)
+        vectors = await self._batcher.submit([one.ids for one in clipped], vector)
+        # In a thread: n-grams of a long text take milliseconds.
+        rows = await asyncio.to_thread(lambda: list(map(self._head.probabilities, flat, vectors)))
+        judged = [_Judged(row, one.cut) for row, one in zip(rows, clipped, strict=True)]
+        return judged, sum(len(one.ids) for one in clipped)
 
     def _verdicts(
-        self,
-        texts: Sequence[tuple[list[str], bool]],
-        clipped: Sequence[Clipped],
-        vectors: Sequence[Floats | None],
-    ) -> list[Verdict]:
-        """Blocking: n-grams of a long text take milliseconds."""
-        found, at = [], 0
+        self, texts: Sequence[tuple[list[str], bool]], judged: Sequence[_Judged]
+    ) -> Iterator[Verdict]:
+        at = 0
         for parts, cut in texts:
-            here = slice(at, at + len(parts))
+            mine = judged[at : at + len(parts)]
             at += len(parts)
-            rows = [
-                self._head.probabilities(piece, one) for piece, one in zip(parts, vectors[here], strict=True)
-            ]
-            deciding = max(rows, key=lambda row: float(row[-1]))
-            found.append(self._verdict(deciding, cut or any(one.cut for one in clipped[here])))
-        return found
+            deciding = max(mine, key=lambda one: float(one.row[-1]))
+            yield self._verdict(deciding.row, cut or any(one.cut for one in mine))
 
     def _verdict(self, row: Floats, cut: bool) -> Verdict:
         probabilities = {label: share(p) for label, p in zip(self.labels, row.tolist(), strict=True)}

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from embeddings import cache, comparison, manifest, source
@@ -15,6 +15,7 @@ from embeddings.manifest import GRADING, Manifest, Verified, unusable
 from embeddings.models import AnyModel, EncoderModel, Models
 from embeddings.settings import NO_HEADS, Settings
 
+_LETTERS_AT_ONCE = 8192  # of a batch: a few milliseconds
 _BESIDE_THE_CODE = Path(__file__).parent / "heads"
 
 
@@ -27,7 +28,7 @@ class Head:
     core: Classifier | Grader
 
     def model(self, batcher: Batcher) -> AnyModel:
-        """`batcher` computes with the head's encoder."""
+        """`batcher` computes with the head's encoder or, where the head asks none, with the head itself."""
         if isinstance(self.core, Grader):
             return GraderModel(self.manifest, self.core, self.encoder, batcher)
         return ClassifierModel(self.manifest, self.core, self.encoder, batcher)
@@ -66,8 +67,17 @@ async def table(
                 batchers[one] = Batcher(one.encode, limits, on_batch=on_batch)
                 stack.push_async_callback(batchers[one].close)
         first = EncoderModel(encoder, version, batchers[encoder], truncate=settings.truncate)
-        models: list[AnyModel] = [first, *(head.model(batchers[head.encoder]) for head in heads)]
-        yield Models(models), lambda: sum(batcher.waiting for batcher in batchers.values())
+        models: list[AnyModel] = [first]
+        every = list(batchers.values())
+        for head in heads:
+            batcher = batchers[head.encoder]
+            if isinstance(head.core, Classifier) and not head.core.deep:
+                # It asks no encoder, and yet its work waits in a queue with bounds.
+                batcher = Batcher(head.core.judged, replace(limits, tokens=_LETTERS_AT_ONCE))
+                stack.push_async_callback(batcher.close)
+                every.append(batcher)
+            models.append(head.model(batcher))
+        yield Models(models), lambda: sum(batcher.waiting for batcher in every)
 
 
 def heads(settings: Settings, encoder: Encoder) -> tuple[Head, ...]:

@@ -1,15 +1,21 @@
 """Classifiers behind every door that serves them."""
 
-from collections.abc import Callable
+import asyncio
+import threading
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
 
-from embeddings.classification import pieces
+from embeddings import manifest
+from embeddings.batching import Batcher, Limits
+from embeddings.classification import Classifier, ClassifierModel, pieces
+from embeddings.encoder import Encoder
+from embeddings.errors import Overloaded
 from embeddings.models import portions
-from tests.embeddings import tiny_heads
+from tests.embeddings import tiny, tiny_heads
 from tests.embeddings.conftest import Running
 
 PREDICT, INFER = "/v1/models/sorter:predict", "/v2/models/sorter/infer"
@@ -72,6 +78,37 @@ async def test_a_head_that_is_not_deep_asks_no_encoder(
     plain, marked, long = await predicted(running, "wrong", "right", "right " * 4000)
     assert (plain["label"], marked["label"], marked["cut"], long["cut"]) == ("plain", "marked", False, True)
     assert running.encoder.texts == 0
+
+
+async def test_a_head_that_is_not_deep_sheds_what_it_cannot_begin_in_time(
+    tmp_path: Path, tiny_folder: Path
+) -> None:
+    folder = tiny_heads.classifier(
+        tmp_path, tiny_heads.encoder_of(tiny_folder), deep=False, style=True, ngrams=tiny_heads.WIDE
+    )
+    head = manifest.read(folder / "sorter")
+    core = Classifier(head, tiny.HIDDEN)
+    entered, release = threading.Event(), threading.Event()
+
+    def held(texts: Sequence[str]) -> list[Any]:
+        entered.set()
+        release.wait(10)
+        return list(core.judged(texts))
+
+    batcher = Batcher(held, Limits(rows=1, queue=1, delay_s=0.05))
+    model = ClassifierModel(head.manifest, core, cast("Encoder", None), batcher)
+    first = asyncio.create_task(model.predict(["right"]))
+    await asyncio.to_thread(entered.wait, 10)
+    waiting = asyncio.create_task(model.predict(["wrong"]))
+    await asyncio.sleep(0)
+    with pytest.raises(Overloaded):  # the queue is full
+        await model.predict(["wrong"])
+    await asyncio.sleep(0.1)
+    release.set()
+    assert (await first).verdicts[0].label == "marked"
+    with pytest.raises(Overloaded):  # it was not begun in time
+        await waiting
+    await batcher.close()
 
 
 @pytest.mark.parametrize(("threshold", "label"), [(0.0, "marked"), (1.0, "plain")])
