@@ -42,6 +42,7 @@ CONFIGS = Path(__file__).resolve().parent.parent / "configs"
 _BEGIN, _END = "<!-- figures: written by `make evaluate` -->", "<!-- end of figures -->"
 _SAMPLES = 1000
 _AT_ONCE = 256
+_VOCABULARY = 30522  # of BERT's tokenizer
 _COVERAGES = (0.2, 0.4, 0.6, 0.8, 1.0)
 
 
@@ -104,11 +105,9 @@ def _line(name: str, config: Config, frame: pd.DataFrame, verdicts: Sequence[Ver
     if config.kind == "pair":
         truth = (frame["label"] == config.labels[0]).to_numpy().astype(np.int64)
         right = np.array([one.probabilities[config.labels[0]] for one in verdicts])
-        said = np.array([config.labels.index(one.label) for one in verdicts])
     else:
         truth = places(frame, config.labels)
         right = np.array([one.probabilities[config.labels[-1]] for one in verdicts])
-        said = np.array([config.labels.index(one.label) for one in verdicts])
     scores = frame["score"].to_numpy(float) if scored else None
 
     def forecast(positive: Floats) -> Forecast:
@@ -119,6 +118,7 @@ def _line(name: str, config: Config, frame: pd.DataFrame, verdicts: Sequence[Ver
     names = ("pearson_r", "rmse") if scored else ("accuracy", "roc_auc", "ece")
     figures = evaluation.figures(seen, samples=_SAMPLES, seed=config.seed, only=names)
     if config.kind == "pair" and not scored:
+        said = [config.labels.index(one.label) for one in verdicts]
         three = Forecast(np.eye(len(config.labels))[said], places(frame, config.labels), groups)
         found = evaluation.figures(three, samples=_SAMPLES, seed=config.seed, only=["macro_f1"])
         figures["macro_f1 of three"] = found["macro_f1"]
@@ -172,9 +172,6 @@ def _floor(config: Config, frame: pd.DataFrame) -> Floats:
         )
         found[there] = line.predict_proba(asked)[:, 1]
     return found
-
-
-_VOCABULARY = 30522
 
 
 def _table(lines: Sequence[Line], version: str) -> str:
