@@ -28,14 +28,16 @@ def negative_log_likelihood(logits: Floats, labels: Labels, temperature: float) 
 def best_temperature(logits: Floats, labels: Labels) -> float:
     """The temperature of the least negative log-likelihood, to be fitted on rows that were not trained on.
 
-    The likelihood has one peak in the temperature's logarithm, so a golden-section search finds it. It ends
-    at a bound where the rows are told apart perfectly."""
+    The likelihood has one peak in the temperature's logarithm, so a golden-section search finds it. Where it
+    ends at a bound the rows cannot tell (a few that are told apart perfectly would have every probability
+    sharpened to 1), and the outputs are left as they are: 1."""
     low, high = np.log(_LOWEST), np.log(_HIGHEST)
     for _ in range(_STEPS):
         left, right = high - _GOLDEN * (high - low), low + _GOLDEN * (high - low)
         losses = [negative_log_likelihood(logits, labels, float(np.exp(at))) for at in (left, right)]
         low, high = (low, right) if losses[0] <= losses[1] else (left, high)
-    return float(np.exp((low + high) / 2))
+    found = float(np.exp((low + high) / 2))
+    return found if 1.01 * _LOWEST < found < 0.99 * _HIGHEST else 1.0
 
 
 def calibration_bins(probabilities: Floats, labels: Labels, bins: int = 10) -> Floats:

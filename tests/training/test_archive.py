@@ -1,6 +1,8 @@
 """What TorchServe gets: an archive that holds all it needs, a handler whose bad requests spoil no other."""
 
 import json
+import math
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +14,6 @@ import pytest
 from embeddings.training import stages
 from embeddings.training.archive import HANDLER, main
 from embeddings.training.config import Config
-from embeddings.training.kinds import Text
 from embeddings.training.settings import Settings
 from embeddings.training.torchserve.handler import Handler
 
@@ -53,7 +54,15 @@ def test_the_handler_says_what_the_evaluation_said(model: Path, trained: Trained
     for answer, expected in zip(answers, said, strict=True):
         assert answer["probabilities"] == pytest.approx(expected["probabilities"], abs=1e-5)
     assert statuses == {}
-    assert Text().load(model).config.logit_temperature != 1
+
+
+def test_the_handler_divides_by_the_models_temperature(model: Path, tmp_path: Path) -> None:
+    warm = Path(shutil.copytree(model, tmp_path / "warm"))
+    config = json.loads((warm / "config.json").read_text())
+    (warm / "config.json").write_text(json.dumps({**config, "logit_temperature": 3.0}))
+    plain, cooled = (asked(folder, {"text": "a b c"})[0][0]["probabilities"] for folder in (model, warm))
+    odds, fewer = (math.log(one / other) for one, other in (plain.values(), cooled.values()))
+    assert fewer == pytest.approx(odds * config["logit_temperature"] / 3, abs=1e-4)
 
 
 def test_bad_requests_are_refused_alone_and_not_quoted(model: Path) -> None:

@@ -62,6 +62,11 @@ def test_the_temperature_that_spoiled_the_outputs_is_found_again() -> None:
     assert calibration.best_temperature(honest * 3, labels) == pytest.approx(3, rel=0.05)
 
 
+def test_rows_that_are_told_apart_perfectly_sharpen_nothing() -> None:
+    logits = np.array([[1.0, -1.0], [-1.0, 1.0]] * 20)
+    assert calibration.best_temperature(logits, np.array([0, 1] * 20)) == 1
+
+
 def test_the_interval_covers_the_truth_about_as_often_as_it_says() -> None:
     """Accuracy 0.7 by construction; the rows of a group are all right or all wrong."""
     draw, covered = np.random.default_rng(1), 0
