@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
 
 from embeddings import ngrams, style
@@ -14,6 +13,7 @@ from embeddings.batching import Batcher
 from embeddings.encoder import MOST_CHARACTERS, Encoder
 from embeddings.manifest import Manifest, Verified, unusable
 from embeddings.models import CLASSIFICATION, INLINE_CHARS, Prediction, Verdict, portions, share, vector
+from embeddings.session import on_one_core
 
 _GRAPH = "head.onnx"
 _MOST_PIECES = 48  # of one text
@@ -40,7 +40,7 @@ class Classifier:
         if self._ngrams:  # the table must be as large as it is said to be
             fed["buckets"][-1] = self._ngrams.buckets - 1
         try:
-            self._session = _session(head.contents[_GRAPH])
+            self._session = on_one_core(head.contents[_GRAPH])
             found = np.asarray(self._session.run(["probabilities"], fed)[0])
         except Exception as error:
             reason = f"ONNX Runtime cannot run {_GRAPH} as its manifest says ({type(error).__name__})"
@@ -73,13 +73,6 @@ class Classifier:
         if self._style:
             fed["numbers"] = style.style(text)[None]
         return fed
-
-
-def _session(content: bytes) -> onnxruntime.InferenceSession:
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    options.log_severity_level = 3
-    return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
 
 
 class _Judged(NamedTuple):

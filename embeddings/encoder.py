@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from embeddings.errors import TextTooLong, Unusable
+from embeddings.session import on_one_core
 from embeddings.source import Source
 
 Ids = Sequence[int]
@@ -49,13 +49,8 @@ class Encoder:
         self._tokenizer.no_truncation()
         self._tokenizer.no_padding()
         self.vocabulary = self._tokenizer.get_vocab_size()
-        options = onnxruntime.SessionOptions()
-        # A core for each batch: several batches at once give more texts a second than one batch on several
-        # cores, and no thread spins while it waits for the others.
-        options.intra_op_num_threads = options.inter_op_num_threads = 1
-        options.log_severity_level = 3
         try:
-            self._session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+            self._session = on_one_core(content)
         except Exception as error:
             raise Unusable(f"ONNX Runtime cannot load the encoder ({type(error).__name__})") from error
         self.width = int(self._session.get_outputs()[0].shape[1])

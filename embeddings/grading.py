@@ -19,6 +19,7 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from embeddings.pairs import Floats, Reading, closeness, features, of_letters
+from embeddings.session import on_one_core
 
 LABELS = ("correct", "contradictory", "incorrect")
 _LEAST_SHARE = 0.02  # a forest that counts for less is not asked
@@ -31,7 +32,6 @@ class Graded:
     probabilities: Floats  # [3], in the order of LABELS
     label: str
     confidence: float  # that the label is right, 0..1
-    familiarity: float  # cosine of the nearest known question and reference
     needs_review: bool
 
 
@@ -50,7 +50,7 @@ class Rules:
     """grader.json: fitted on rows that no expert had learned from."""
 
     courses: tuple[str, ...]
-    known_from: float  # familiarity from which the network judges
+    known_from: float  # likeness to a known question and reference from which the network judges
     network_share: float  # of the log-odds there; the rest is the trees'
     sharpness: float  # of the choice among courses
     temperature_known: float  # the log-odds are divided by it
@@ -120,22 +120,21 @@ class Grader:
         pairs = [(features(question, reference, answer), reference) for reference in references]
         numbers, reference = max(pairs, key=lambda pair: closeness(pair[0]))
         likeness = (self._gate.questions @ question.vector + self._gate.references @ reference.vector) / 2
-        familiarity = float(likeness.max())
         if max(reference.wording.foreign, answer.wording.foreign) > self._rules.foreign_above:
             by_letters = np.log(_proper(_forest(self._letters, of_letters(numbers))))
             probabilities = _softmax(by_letters / self._rules.temperature_letters)
-            return self._graded(probabilities, familiarity, sure=False)
+            return self._graded(probabilities, sure=False)
         probabilities = self._by_trees(numbers, likeness)
-        if familiarity >= self._rules.known_from:
+        if float(likeness.max()) >= self._rules.known_from:
             seen = self._by_network(question, reference, answer, numbers)
             share = self._rules.network_share
             blended = share * np.log(seen) + (1 - share) * np.log(probabilities)
             probabilities = _softmax(blended / self._rules.temperature_known)
         else:
             probabilities = _softmax(np.log(probabilities) / self._rules.temperature_new)
-        return self._graded(probabilities, familiarity, sure=True)
+        return self._graded(probabilities, sure=True)
 
-    def _graded(self, probabilities: Floats, familiarity: float, *, sure: bool) -> Graded:
+    def _graded(self, probabilities: Floats, *, sure: bool) -> Graded:
         right, contradictory, wrong = (float(one) for one in probabilities)
         if right >= 0.5:
             label = LABELS[0]
@@ -147,7 +146,6 @@ class Grader:
             probabilities=np.clip(probabilities, 0.0, 1.0),
             label=label,
             confidence=min(1.0, confidence),
-            familiarity=familiarity,
             needs_review=not sure or confidence < self._rules.review_below,
         )
 
@@ -191,10 +189,7 @@ def _softmax(logits: Any) -> Floats:
 
 
 def _session(content: bytes) -> onnxruntime.InferenceSession:
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    options.log_severity_level = 3
     try:
-        return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+        return on_one_core(content)
     except Exception as error:
         raise ValueError("a file of the grader is no graph for this ONNX Runtime") from error
