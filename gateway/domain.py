@@ -67,6 +67,13 @@ class ServedModel:
     labels: tuple[str, ...] = ()  # of classifications and grades, in the order of probabilities
 
 
+class Source(StrEnum):
+    """Where a criterion's level comes from."""
+
+    MODEL = "model"
+    TESTS = "tests"  # the platform ran the program's tests and says how many passed
+
+
 @dataclass(frozen=True, slots=True)
 class Criterion:
     """One line of a rubric. The model picks a whole level; code turns it into points."""
@@ -74,12 +81,45 @@ class Criterion:
     id: str
     description: str = field(repr=False)
     weight: float  # the criterion's share of the maximum is weight / sum of weights
+    source: Source = Source.MODEL
+
+
+@dataclass(frozen=True, slots=True)
+class Constraint:
+    """`if CRITERION < BELOW then cap total at CAP`, both shares of a maximum, 0..1."""
+
+    criterion: str
+    below: float
+    cap: float
 
 
 @dataclass(frozen=True, slots=True)
 class Rubric:
-    version: str  # name@version
+    name: str
+    version: str  # semantic: major.minor.patch
     criteria: tuple[Criterion, ...]
+    constraints: tuple[Constraint, ...] = ()
+    grading_notes: str = field(repr=False, default="")  # to whoever grades, never shown to the student
+
+    @property
+    def id(self) -> str:
+        return f"{self.name}@{self.version}"
+
+
+@dataclass(frozen=True, slots=True)
+class TestResults:
+    """What the platform's own run of a program's tests gave; the gateway never runs one."""
+
+    passed: int
+    total: int  # at least 1
+
+
+@dataclass(frozen=True, slots=True)
+class Artifact:
+    """A submission that lies elsewhere, at a presigned address."""
+
+    url: str = field(repr=False)  # a presigned address is a secret
+    sha256: str | None = None  # hex, when the platform says what must lie there
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,14 +127,20 @@ class Submission:
     """What is to be graded. `student_id` and `submission_id` are surrogate keys: never sent to a model."""
 
     text: str = field(repr=False)
-    task_type: str  # code | text
+    task_type: str  # code | text | classification
     language: str | None
     max_score: float
     question: str | None = field(repr=False, default=None)
     references: tuple[str, ...] = field(repr=False, default=())
     rubric: Rubric | None = None
+    rubric_id: str | None = None  # name@version or name, the newest; instead of `rubric`
+    labels: tuple[str, ...] = ()  # of a classification
+    tests: TestResults | None = None
+    artifact: Artifact | None = None
     contract: str = "v1"
     grader: str | None = None  # the caller's wish: auto | llm | embedding; None: not said
+    student_id: str | None = field(repr=False, default=None)
+    submission_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +172,18 @@ class CriterionGrade:
     max_points: float
     evidence: str = field(repr=False)
     comment: str = field(repr=False)
+    share: float  # of max_points, 0..1, before rounding: what a change of the rubric's points starts from
+
+
+@dataclass(frozen=True, slots=True)
+class ModelCall:
+    """One question to a model and its raw answer, both masked, as the audit keeps them."""
+
+    criterion: str
+    prompt: str = field(repr=False)  # the request's body
+    answer: str = field(repr=False)  # the answer's body
+    usage: Usage
+    ms: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +200,8 @@ class Grade:
     review_reasons: tuple[str, ...]
     partial: bool
     usage: Usage
+    label: str | None = None  # of a classification
+    calls: tuple[ModelCall, ...] = field(repr=False, default=())
 
 
 @dataclass(frozen=True, slots=True)

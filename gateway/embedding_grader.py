@@ -36,7 +36,7 @@ class EmbeddingGrader:
             versions={
                 "model": f"{model.name}@{model.version}",
                 "prompt": "none",
-                "rubric": measure.rubric.version,
+                "rubric": measure.rubric.id,
                 "contract": submission.contract,
             },
             review_reasons=self._review_reasons(measure, estimates, code=code),

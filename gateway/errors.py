@@ -19,6 +19,10 @@ class Code(StrEnum):
     RATE_LIMITED = "rate_limited"
     OVERLOADED = "overloaded"
     MASKING_UNAVAILABLE = "masking_unavailable"
+    STORE_UNAVAILABLE = "store_unavailable"
+    CONFLICT = "conflict"
+    ARTIFACT_REFUSED = "artifact_refused"
+    ARTIFACT_UNAVAILABLE = "artifact_unavailable"
     BACKEND_UNAVAILABLE = "backend_unavailable"
     BACKEND_TIMEOUT = "backend_timeout"
     BACKEND_ERROR = "backend_error"
@@ -101,6 +105,28 @@ class Overloaded(GatewayError):
 
 class MaskingUnavailable(GatewayError):
     code = Code.MASKING_UNAVAILABLE
+
+
+class StoreUnavailable(GatewayError):
+    code = Code.STORE_UNAVAILABLE
+
+
+class Conflict(GatewayError):
+    """What is asked for contradicts what is there."""
+
+    code = Code.CONFLICT
+
+
+class ArtifactRefused(GatewayError):
+    """A submission's address, size, type or hash is not one that may be fetched."""
+
+    code = Code.ARTIFACT_REFUSED
+
+
+class ArtifactUnavailable(GatewayError):
+    """Whoever keeps the submission did not deliver it."""
+
+    code = Code.ARTIFACT_UNAVAILABLE
 
 
 class BackendUnavailable(GatewayError):

@@ -68,7 +68,7 @@ class Grader:
         versions = {
             "model": model.name,
             "prompt": profile.version,
-            "rubric": used.version,
+            "rubric": used.id,
             "contract": submission.contract,
         }
         return rubric.grade(

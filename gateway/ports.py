@@ -4,7 +4,18 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Protocol
 
-from gateway.domain import Caller, Classification, Comparison, Estimate, Quota, ServedModel, Span
+from gateway.domain import (
+    Artifact,
+    Caller,
+    Classification,
+    Comparison,
+    Estimate,
+    Quota,
+    Rubric,
+    ServedModel,
+    Span,
+)
+from gateway.records import Correction, GradeQuery, GradeRecord, Judged, RubricRecord
 
 
 class Keys(Protocol):
@@ -68,3 +79,73 @@ class ChatBackend(Protocol):
 
     async def count_tokens(self, messages: Sequence[dict[str, Any]], timeout_s: float) -> int:
         """Tokens of the messages in the model's own chat template."""
+
+
+# The store. All of it fails closed with StoreUnavailable: a grade that could not be shown later is not given.
+
+
+class Ledger(Protocol):
+    """Each key is graded once, however many ask at once and in however many processes."""
+
+    async def claim(self, key: str, lease_s: float) -> GradeRecord | bool:
+        """The newest grade of that key; or True: the caller holds the key for `lease_s` seconds and is to
+        grade; or False: somebody else holds it now."""
+
+    async def keep(self, record: GradeRecord) -> None:
+        """Keeps the grade and its audit, marks its rubric as used, gives the key back: all or nothing."""
+
+    async def give_back(self, key: str) -> None:
+        """Gives a claimed key back without a grade."""
+
+
+class Grades(Protocol):
+    async def get(self, grade_id: str) -> GradeRecord:
+        """Raises NotFound."""
+
+    async def find(self, query: GradeQuery) -> list[GradeRecord]:
+        """A page of grades, newest first. Raises InvalidRequest for an `after` that is no grade."""
+
+
+class Answers(Protocol):
+    """What was answered under an idempotency key, so that it is answered again."""
+
+    async def recall(self, key_id: str, idempotency_key: str) -> tuple[str, tuple[str, ...]] | None:
+        """The hash of the request's body and the ids of the grades that answered it."""
+
+    async def remember(
+        self, key_id: str, idempotency_key: str, body_hash: str, grade_ids: Sequence[str]
+    ) -> None:
+        """Of two that remember the same key, the first stays."""
+
+
+class Rubrics(Protocol):
+    async def add(self, rubric: Rubric, key_id: str) -> RubricRecord:
+        """Raises Conflict when that name and version is there."""
+
+    async def replace(self, rubric: Rubric, key_id: str) -> RubricRecord:
+        """Raises NotFound, and Conflict when it is used."""
+
+    async def get(self, name: str, version: str | None = None) -> RubricRecord:
+        """Without a version the newest by semantic order. Raises NotFound."""
+
+    async def find(self, name: str | None, after: str | None, limit: int) -> list[RubricRecord]:
+        """By name and then version, ascending, from behind the id `after`."""
+
+
+class Reviews(Protocol):
+    async def correct(self, correction: Correction) -> None:
+        """Raises NotFound when there is no such grade."""
+
+    async def corrections(self, grade_id: str) -> list[Correction]:
+        """Oldest first."""
+
+    async def judged(self, query: GradeQuery) -> list[Judged]:
+        """Grades with their last correction, newest first."""
+
+
+class Artifacts(Protocol):
+    """Submissions by reference. Fails closed with ArtifactRefused or ArtifactUnavailable."""
+
+    async def fetch(self, artifact: Artifact) -> tuple[str, str]:
+        """The text that lies there and its sha256 (hex). Raises ArtifactRefused for an address, a size, a
+        type or a hash that may not be; ArtifactUnavailable when the other side does not deliver in time."""

@@ -45,6 +45,9 @@ class Settings(BaseSettings):
     embeddings_url: str = ""
     embeddings_api_key: SecretStr = SecretStr("")
 
+    # The store.
+    database_url: SecretStr = SecretStr("sqlite:///state/gateway.db")
+
     # Masking.
     mask_personal_data: bool = True  # False only for a model that may see everything
     mask_names: bool = True  # False: no person names (no NER model is loaded), the other kinds stay

@@ -50,6 +50,7 @@ TRAIN = Environment(
     ".venv-train", "requirements/llm-train.txt", "the small local model's training", 3.0, cpu_torch=True
 )
 EMBEDDINGS = Environment(".venv-embeddings", "requirements/embeddings.txt", "embeddings service", 1.0)
+RAY = Environment(".venv-ray", "requirements/ray.txt", "batch grading on Ray", 1.5)
 EMBEDDINGS_TRAIN = Environment(
     ".venv-embeddings-train",
     "requirements/embeddings-train.txt",
@@ -57,13 +58,19 @@ EMBEDDINGS_TRAIN = Environment(
     4.0,
     cpu_torch=True,
 )
-NAMES = ("dev", "embeddings", "embeddings-train", "llm", "llm-train")
+NAMES = ("dev", "ray", "embeddings", "embeddings-train", "llm", "llm-train")
 
 
 def environment(name: str) -> Environment:
     if name == "llm":
         return LLM_GPU if has_gpu() else LLM_CPU
-    made = {"dev": DEV, "embeddings": EMBEDDINGS, "embeddings-train": EMBEDDINGS_TRAIN, "llm-train": TRAIN}
+    made = {
+        "dev": DEV,
+        "ray": RAY,
+        "embeddings": EMBEDDINGS,
+        "embeddings-train": EMBEDDINGS_TRAIN,
+        "llm-train": TRAIN,
+    }
     return made[name]
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
 
-from gateway.domain import Comparison, Criterion, CriterionGrade, Grade, Submission
+from gateway.domain import Comparison, Grade, Submission
 from gateway.grading.placeholders import unmask
 
 
@@ -23,7 +23,7 @@ def with_submission_texts(submission: Submission, texts: Sequence[str]) -> Submi
     question, descriptions, answers = texts[0], texts[1 : 1 + count], texts[1 + count :]
     if rubric:
         criteria = tuple(
-            Criterion(criterion.id, text, criterion.weight)
+            replace(criterion, description=text)
             for criterion, text in zip(rubric.criteria, descriptions, strict=True)
         )
         rubric = replace(rubric, criteria=criteria)
@@ -62,9 +62,7 @@ def unmasked_grade(grade: Grade, originals: Mapping[str, str]) -> Grade:
         grade,
         comments=unmask(grade.comments, originals),
         criteria=tuple(
-            CriterionGrade(
-                c.id, c.points, c.max_points, unmask(c.evidence, originals), unmask(c.comment, originals)
-            )
+            replace(c, evidence=unmask(c.evidence, originals), comment=unmask(c.comment, originals))
             for c in grade.criteria
         ),
     )

@@ -8,7 +8,7 @@ from gateway.errors import InvalidRequest
 from gateway.grading.prompt import Parts
 from gateway.grading.reply import missing_key_words, with_factual_comment
 
-_REFERENCE = Rubric("reference@1", (Criterion("CR1", "The answer says what a reference says.", 1.0),))
+_REFERENCE = Rubric("reference", "1.0.0", (Criterion("CR1", "The answer says what a reference says.", 1.0),))
 _PERCENT = 100
 _LANGUAGE_CHARS = 1000
 

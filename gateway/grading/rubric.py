@@ -14,7 +14,7 @@ def rubric_of(submission: Submission) -> Rubric:
     """The submission's own rubric, or the default one of its task type: a single criterion."""
     if submission.rubric is not None:
         return submission.rubric
-    return Rubric(f"default-{submission.task_type}@1.0.0", (_DEFAULT[submission.task_type],))
+    return Rubric(f"default-{submission.task_type}", "1.0.0", (_DEFAULT[submission.task_type],))
 
 
 def points(verdict: Verdict, max_points: float) -> float:
@@ -41,7 +41,12 @@ def grade(
         max_points = round(submission.max_score * criterion.weight / weights, 4)
         criteria.append(
             CriterionGrade(
-                criterion.id, points(verdict, max_points), max_points, verdict.evidence, verdict.comment
+                criterion.id,
+                points(verdict, max_points),
+                max_points,
+                verdict.evidence,
+                verdict.comment,
+                verdict.level / verdict.top_level,
             )
         )
     told = [verdict.confidence for verdict in verdicts if verdict.confidence is not None]

@@ -109,7 +109,8 @@ def _task_type(language: str | None) -> str:
 
 def _rubric(rubric: RubricIn) -> Rubric:
     return Rubric(
-        f"{rubric.id}@{rubric.version}",
+        rubric.id,
+        rubric.version,
         tuple(Criterion(c.id, c.description, c.weight or c.points or 1.0) for c in rubric.criteria),
     )
 

@@ -4,7 +4,7 @@ from gateway.domain import Comparison, Criterion, Estimate, Rubric, Submission
 from gateway.errors import InvalidRequest
 from gateway.grading.measure import measure_of, verdict
 
-ESSAY = Rubric("essay@1", (Criterion("A", "Says what.", 3.0), Criterion("B", "Says why.", 1.0)))
+ESSAY = Rubric("essay", "1.0.0", (Criterion("A", "Says what.", 3.0), Criterion("B", "Says why.", 1.0)))
 
 
 def estimate(score: float, *, cut: bool = False) -> Estimate:
@@ -14,7 +14,7 @@ def estimate(score: float, *, cut: bool = False) -> Estimate:
 def test_references_win_over_a_rubric_and_a_rubric_over_nothing() -> None:
     both = measure_of(Submission("x", "text", None, 1.0, "Why?", ("y", "z"), ESSAY))
     assert both.comparisons == (Comparison("x", ("y", "z"), "Why?"),)
-    assert (both.rubric.version, both.review_reasons) == ("reference@1", ("rubric_not_used",))
+    assert (both.rubric.id, both.review_reasons) == ("reference@1.0.0", ("rubric_not_used",))
     alone = measure_of(Submission("x", "text", None, 1.0, rubric=ESSAY))
     assert [one.references for one in alone.comparisons] == [("Says what.",), ("Says why.",)]
     assert (alone.rubric, alone.review_reasons) == (ESSAY, ("criterion_as_reference",))

@@ -9,7 +9,7 @@ SUBMISSION = Submission(text="x", task_type="text", language=None, max_score=10)
 
 
 def graded(max_score: float, weights: list[float], levels: list[int], top: int = 4) -> float:
-    rubric = Rubric("r@1", tuple(Criterion(f"C{i}", "d", w) for i, w in enumerate(weights)))
+    rubric = Rubric("r", "1.0.0", tuple(Criterion(f"C{i}", "d", w) for i, w in enumerate(weights)))
     submission = Submission(text="x", task_type="text", language=None, max_score=max_score, rubric=rubric)
     verdicts = [Verdict(level, top, None) for level in levels]
     return grade(
@@ -18,7 +18,7 @@ def graded(max_score: float, weights: list[float], levels: list[int], top: int =
 
 
 def test_without_a_rubric_one_default_criterion_is_used() -> None:
-    assert rubric_of(SUBMISSION).version == "default-text@1.0.0"
+    assert rubric_of(SUBMISSION).id == "default-text@1.0.0"
     assert [criterion.id for criterion in rubric_of(SUBMISSION).criteria] == ["CR1"]
 
 

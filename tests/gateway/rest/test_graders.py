@@ -65,7 +65,7 @@ async def test_with_references_the_whole_is_compared_with_them(both: Running) ->
     assert grade["versions"] == {
         "model": "grader-embedding@grader-embedding-7",
         "prompt": "none",
-        "rubric": "reference@1",
+        "rubric": "reference@1.0.0",
         "contract": "v1",
     }
     assert grade["review_reasons"] == ["rubric_not_used"]
