@@ -12,7 +12,7 @@ DVC = PATH="$(CURDIR)/.venv-embeddings-train/bin:$$PATH" dvc
 TYPED = gateway embeddings llm_server/__main__.py llm_server/plan.py scripts
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-fast check format data train evaluate bench lock clean
+.PHONY: help run test test-fast check format data train evaluate bench bench-grading lock clean
 
 help:  ## show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -70,6 +70,11 @@ bench:  ## measure what the guards cost per request, beside the bare upstream an
 	@$(PY) -m benchmarks.masking
 	@.venv-embeddings/bin/python benchmarks/embeddings.py
 	@$(PY) -m benchmarks.through_the_gateway
+
+bench-grading:  ## grade the public sets in DATA_DIR (or data/) by GRADER through the gateway at URL (`make run` starts one)
+	@$(BOOTSTRAP) dev
+	@$(PY) -m benchmarks.grading --url $(or $(URL),http://127.0.0.1:38300) --data $(or $(DATA_DIR),data) \
+	  --grader $(or $(GRADER),grader-embedding)
 
 lock:  ## compile the hash-pinned requirement sets; `make lock UPGRADE=1` renews the pins
 	@$(PYTHON) -m scripts.lock $(if $(UPGRADE),--upgrade)

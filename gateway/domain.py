@@ -45,6 +45,7 @@ class Masked:
 
     texts: tuple[str, ...] = field(repr=False)
     originals: Mapping[str, str] = field(repr=False)  # placeholder -> what the caller wrote
+    nonce: str = ""  # ends every placeholder and stands nowhere else in the texts
 
 
 class Output(StrEnum):
@@ -200,6 +201,7 @@ class Grade:
     review_reasons: tuple[str, ...]
     partial: bool
     usage: Usage
+    rubric: Rubric  # that the points were added up by
     label: str | None = None  # of a classification
     calls: tuple[ModelCall, ...] = field(repr=False, default=())
 

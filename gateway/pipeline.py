@@ -45,6 +45,7 @@ from gateway.grading.masked import (
 from gateway.grading.placeholders import mask, new_nonce
 from gateway.ports import Analyzer, ChatBackend, Embedder, Keys, Limits
 from gateway.readiness import Readiness
+from gateway.records import Graded
 
 _READY_TIMEOUT_S = 10.0
 # With a schema: the first one costs the model server seconds, which no grade should pay.
@@ -134,7 +135,7 @@ class Gateway:
 
     # Grading
 
-    async def grade(self, caller: Caller, submission: Submission, grader: str) -> Grade:
+    async def grade(self, caller: Caller, submission: Submission, grader: str) -> Graded:
         """A grade whose score is added up by code from checked verdicts, by `grader` or, where the request
         lets it, by the other one. Raises InvalidRequest, ModelNotFound, and the first grader's error when
         neither can grade: no grade is made up."""
@@ -145,9 +146,9 @@ class Gateway:
             prose, programs = submission_texts(submission, code=code)
             masked = await self._masked(prose, programs)
             grade = await self._graded(with_submission_texts(submission, masked.texts), route)
-            return unmasked_grade(grade, masked.originals)
+            return Graded(f"grade_{new_nonce([])}", unmasked_grade(grade, masked.originals), cached=False)
 
-    async def grade_all(self, caller: Caller, submissions: Sequence[Submission], grader: str) -> list[Grade]:
+    async def grade_all(self, caller: Caller, submissions: Sequence[Submission], grader: str) -> list[Graded]:
         """Grades in the order of the submissions. One that fails fails them all: KServe's answer has no
         place for an error beside predictions."""
         return await all_of([self.grade(caller, submission, grader) for submission in submissions])

@@ -89,10 +89,11 @@ class Ledger(Protocol):
 
     async def claim(self, key: str, lease_s: float) -> GradeRecord | bool:
         """The newest grade of that key; or True: the caller holds the key for `lease_s` seconds and is to
-        grade; or False: somebody else holds it now."""
+        grade, or held it already and holds it anew; or False: another process holds it now."""
 
     async def keep(self, record: GradeRecord) -> None:
-        """Keeps the grade and its audit, marks its rubric as used, gives the key back: all or nothing."""
+        """Keeps the grade and its audit, marks its rubric as used, gives the key back: all or nothing. A grade
+        of that id that is there already stays as it is."""
 
     async def give_back(self, key: str) -> None:
         """Gives a claimed key back without a grade."""

@@ -20,7 +20,25 @@ class GradeRecord:
     grade: Grade  # its texts hold placeholders
     nonce: str  # that ends each of its placeholders
     ms: float  # from the masked submission to the grade
-    rescored_from: str | None = None  # the grade whose criterion shares these are
+    based_on: str | None = None  # the grade that this one gives again, or re-scores from its criterion shares
+
+
+@dataclass(frozen=True, slots=True)
+class Graded:
+    """A grade on its way to whoever asked."""
+
+    id: str  # of its record
+    grade: Grade
+    cached: bool  # True: it was there already, no model was asked
+    masked: int = 0  # distinct personal values that were replaced
+
+
+@dataclass(frozen=True, slots=True)
+class Once:
+    """A caller's wish that a request be answered once, however often it is sent."""
+
+    key: str  # the caller's own, 1..255 characters
+    body_hash: str  # sha256 (hex) of the body: the same key with another body is a mistake
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +62,15 @@ class RubricRecord:
     created_at: datetime
     key_id: str
     used: bool  # some grade was added up by it: it can no longer change
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What a person says of a grade: points by criterion, or a total, or neither: it stands as it is."""
+
+    score: float | None
+    points: Mapping[str, float]  # by criterion
+    comment: str = field(repr=False, default="")
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,8 @@ from pathlib import Path
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from gateway.adapters import artifact_policy
+
 COURSE_KEY = "cu_prodml_hw_week13"  # printed in the course's materials, so it protects nothing
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
@@ -61,12 +63,43 @@ class Settings(BaseSettings):
     grade_fallback: bool = True  # True: a request that names no `grader` means `auto`
     grade_concurrency: int = Field(16, ge=1)  # model calls of graders at once; more wait their turn
 
+    # Submissions by reference.
+    artifact_hosts: str = ""  # host, host:port or *.example.org, by commas, by https; empty: none is fetched
+    artifact_http_hosts: str = ""  # those of them that may be asked by http too
+    artifact_private_hosts: str = ""  # exact names of those that may lie on a private address
+    artifact_max_bytes: int = Field(1 << 20, ge=1)
+    artifact_timeout_s: float = Field(10.0, gt=0)  # from waiting for a place to the last byte
+    artifact_read_timeout_s: float = Field(3.0, gt=0)  # the longest silence
+    artifact_concurrency: int = Field(8, ge=1)
+    # binary/octet-stream is what S3 says of an object that was stored without a type.
+    artifact_content_types: str = (
+        "text/*,application/json,application/x-*,application/octet-stream,binary/octet-stream"
+    )
+
     @field_validator("log_level")
     @classmethod
     def known_level(cls, value: str) -> str:
         if value.upper() not in {"DEBUG", "INFO", "WARNING", "ERROR"}:
             raise ValueError("must be DEBUG, INFO, WARNING or ERROR")
         return value.upper()
+
+    @field_validator("artifact_hosts", "artifact_http_hosts")
+    @classmethod
+    def hosts(cls, value: str) -> str:
+        artifact_policy.host_rules(value)
+        return value
+
+    @field_validator("artifact_private_hosts")
+    @classmethod
+    def exact_hosts(cls, value: str) -> str:
+        artifact_policy.host_names(value)
+        return value
+
+    @field_validator("artifact_content_types")
+    @classmethod
+    def content_types(cls, value: str) -> str:
+        artifact_policy.content_types(value)
+        return value
 
     @property
     def demonstration_key(self) -> str | None:

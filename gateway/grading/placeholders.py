@@ -42,7 +42,7 @@ def mask(texts: Sequence[str], spans: Sequence[Sequence[Span]], nonce: str, *, p
     their meaning.
     """
     if not any(spans):
-        return Masked(texts=tuple(texts), originals={})
+        return Masked(tuple(texts), {}, nonce)
     placeholders = _Numbering(nonce)
     for text, found in zip(texts, spans, strict=True):
         for span in found:
@@ -54,7 +54,15 @@ def mask(texts: Sequence[str], spans: Sequence[Sequence[Span]], nonce: str, *, p
         _replace(text, found, placeholders, in_prose if index < prose else in_programs)
         for index, (text, found) in enumerate(zip(texts, spans, strict=True))
     )
-    return Masked(texts=masked, originals=placeholders.originals())
+    return Masked(masked, placeholders.originals(), nonce)
+
+
+def originals_under(nonce: str, masked: Masked) -> dict[str, str]:
+    """What stands behind the placeholders of the same texts masked with another nonce."""
+    return {
+        placeholder.replace(f"_{masked.nonce}>", f"_{nonce}>"): value
+        for placeholder, value in masked.originals.items()
+    }
 
 
 class _Numbering:

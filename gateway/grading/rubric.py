@@ -62,6 +62,7 @@ def grade(
         review_reasons=tuple(review_reasons),
         partial=partial,
         usage=usage,
+        rubric=rubric,
     )
 
 

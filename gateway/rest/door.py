@@ -189,11 +189,12 @@ class _Watch:
 class _Answer:
     """`send` for everything behind the door: adds the request's headers, remembers the status."""
 
-    __slots__ = ("_send", "body_is_read", "exchange")
+    __slots__ = ("_is_whole", "_send", "body_is_read", "exchange")
 
     def __init__(self, exchange: Exchange, send: Send) -> None:
         self.exchange = exchange
         self.body_is_read = False
+        self._is_whole = False
         self._send = send
 
     async def __call__(self, message: Message) -> None:
@@ -209,12 +210,17 @@ class _Answer:
                     (b"x-ratelimit-reset-requests", b"%.3fs" % quota.reset_s),
                 )
             message["headers"] = headers
+        else:
+            self._is_whole = not message.get("more_body")
         await self._send(message)
 
     async def refuse(self, error: GatewayError, receive: Receive) -> None:
-        """Answers with an error; inside a stream that has begun, as its last event."""
+        """Answers with an error; inside a stream that has begun, as its last event. Pages answer an
+        unexpected failure themselves before they pass it on: then there is nothing left to say."""
         exchange = self.exchange
         exchange.code = error.code
+        if self._is_whole:
+            return
         if exchange.status:
             event = error_event(error, exchange.path, exchange.request_id) if exchange.stream else b""
             await self._send({"type": "http.response.body", "body": event, "more_body": False})

@@ -25,6 +25,7 @@ _ROUTES = frozenset(
     {
         "/v1/chat/completions",
         "/v1/embeddings",
+        "/v1/contracts",
         "/v1/models",
         "/v1/status",
         "/metrics",
@@ -63,6 +64,8 @@ class Exchange:
             return self.path
         if self.path.startswith("/v1/models/"):
             return "/v1/models/{name}:predict" if self.path.endswith(":predict") else "/v1/models/{name}"
+        if self.path.startswith("/v1/contracts/"):
+            return "/v1/contracts/{version}" + ("/{name}" if self.path.count("/") > 3 else "")
         if self.path.startswith("/v2/models/"):
             last = self.path.rpartition("/")[2]
             return "/v2/models/{name}" + (f"/{last}" if last in ("infer", "ready") else "")

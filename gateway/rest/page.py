@@ -3,7 +3,7 @@
 from typing import Annotated, Any
 
 import orjson
-from fastapi import Depends, Request, Response
+from fastapi import Depends, Query, Request, Response
 
 from gateway.domain import Caller
 from gateway.rest.observe import Exchange
@@ -31,3 +31,4 @@ def _caller(request: Request) -> Caller:
 
 CallerOf = Annotated[Caller, Depends(_caller)]
 ExchangeOf = Annotated[Exchange, Depends(exchange_of)]
+Limit = Annotated[int, Query(ge=1, le=200)]

@@ -4,14 +4,15 @@ import time
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.exceptions import HTTPException
 
 from gateway.chat.request import Bounds, parse_json
 from gateway.domain import ServedModel, Usage
-from gateway.errors import GatewayError, MethodNotAllowed, NotFound
+from gateway.errors import GatewayError, InvalidRequest, MethodNotAllowed, NotFound
 from gateway.pipeline import Gateway
-from gateway.rest import inference, predict
+from gateway.rest import contracts, inference, predict
 from gateway.rest.errors import error_response
 from gateway.rest.observe import Observer
 from gateway.rest.page import VERSION, CallerOf, ExchangeOf, Json, exchange_of
@@ -43,6 +44,16 @@ def pages(gateway: Gateway, observer: Observer, bounds: Bounds, max_instances: i
         exchange.code = error.code
         status, headers, body = error_response(error, exchange.path, exchange.request_id)
         return Response(body, status, {name.decode(): value.decode() for name, value in headers})
+
+    @app.exception_handler(RequestValidationError)
+    async def not_understood(request: Request, error: RequestValidationError) -> Response:
+        fault = error.errors()[0]
+        field = str(fault["loc"][-1])  # a parameter's name, which is ours
+        return await refused(request, InvalidRequest(f"'{field}' is not what it should be.", param=field))
+
+    @app.exception_handler(Exception)
+    async def failed(request: Request, _: Exception) -> Response:
+        return await refused(request, GatewayError("The gateway failed."))
 
     @app.exception_handler(HTTPException)
     async def not_a_route(request: Request, error: HTTPException) -> Response:
@@ -87,6 +98,7 @@ def pages(gateway: Gateway, observer: Observer, bounds: Bounds, max_instances: i
 
     app.include_router(predict.router(gateway, observer, bounds, max_instances))
     app.include_router(inference.router(gateway, bounds, max_instances))
+    app.include_router(contracts.router())
 
     @app.get("/v1/models/{name:path}", tags=["models"])
     async def model(name: str) -> Response:

@@ -8,14 +8,16 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 
 from gateway.chat.request import Bounds, parse_json
+from gateway.contracts.grade import grade_answer
+from gateway.contracts.submission import read_submission
 from gateway.domain import Caller, Output, Usage
 from gateway.errors import InvalidRequest, PayloadTooLarge
 from gateway.grading.routing import GRADERS
 from gateway.pipeline import Gateway
+from gateway.rest.contracts import predict_operation
 from gateway.rest.labels import classification_answer, read_text
 from gateway.rest.observe import Exchange, Observer
 from gateway.rest.page import CallerOf, ExchangeOf, Json
-from gateway.rest.payload import grade_answer, read_submission
 
 
 def router(gateway: Gateway, observer: Observer, bounds: Bounds, max_instances: int) -> APIRouter:
@@ -25,11 +27,11 @@ def router(gateway: Gateway, observer: Observer, bounds: Bounds, max_instances: 
     async def graded(name: str, instances: list[Any], caller: Caller, exchange: Exchange) -> list[Any]:
         submissions = [read_submission(instance) for instance in instances]
         grades = await gateway.grade_all(caller, submissions, name)
-        exchange.usage = sum((grade.usage for grade in grades), Usage())
-        for grade in grades:
-            if grade.grader != name:
-                observer.fell_back(name, grade.grader)
-        return [grade_answer(grade) for grade in grades]
+        exchange.usage = sum((one.grade.usage for one in grades), Usage())
+        for one in grades:
+            if one.grade.grader != name:
+                observer.fell_back(name, one.grade.grader)
+        return [grade_answer(one) for one in grades]
 
     async def inferred(name: str, instances: list[Any], caller: Caller, exchange: Exchange) -> list[Any]:
         """Classifications, or vectors when the model is an encoder."""
@@ -43,7 +45,7 @@ def router(gateway: Gateway, observer: Observer, bounds: Bounds, max_instances: 
         exchange.masked = classified.masked
         return [classification_answer(one) for one in classified.predictions]
 
-    @routes.post("/v1/models/{name}:predict")
+    @routes.post("/v1/models/{name}:predict", openapi_extra=predict_operation())
     async def predict(name: str, request: Request, caller: CallerOf, exchange: ExchangeOf) -> Response:
         """A bare payload answers bare, `{"instances": [...]}` gives `{"predictions": [...]}`."""
         payload = parse_json(await request.body(), bounds)

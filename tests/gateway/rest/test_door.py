@@ -202,3 +202,14 @@ async def test_a_callers_request_id_is_kept_only_when_it_spells_nothing(running:
     for given in ("ivan-petrov", "4111-1111-1111-1111", "+79031234567", "ab" * 40):
         _, _, headers = await running.post("/v1/nothing", {}, headers={"x-request-id": given})
         assert given not in headers["x-request-id"]
+
+
+async def test_a_failure_of_ours_is_told_in_our_shape_and_quotes_nobody(
+    start: Callable[..., Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    running = await start(analyzer=FakeAnalyzer(error=RuntimeError("Ivanov's answer")))
+    status, body, _ = await running.post("/v1/models/grader-llm:predict", {"submission": "Ivanov"})
+    assert (status, body["code"], body["message"]) == (500, "internal", "The gateway failed.")
+    status, body, _ = await running.chat("Ivanov")
+    assert (status, body["error"]["code"]) == (500, "internal_error")
+    assert "unexpected failure" in caplog.text

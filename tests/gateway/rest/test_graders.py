@@ -48,7 +48,7 @@ async def test_both_graders_take_the_same_and_answer_the_same(both: Running, pat
     assert (grade["score"], grade["max_score"]) == (score, 5)
     assert grade.keys() == {
         *("score", "max_score", "comments", "details", "grader", "version", "versions", "confidence"),
-        *("needs_review", "review_reasons", "partial", "label", "usage"),
+        *("needs_review", "review_reasons", "partial", "label", "usage", "id", "cached"),
     }
     (criterion,) = grade["details"]["criteria"]
     assert (criterion["points"], criterion["max_points"]) == (score, 5)
@@ -66,7 +66,7 @@ async def test_with_references_the_whole_is_compared_with_them(both: Running) ->
         "model": "grader-embedding@grader-embedding-7",
         "prompt": "none",
         "rubric": "reference@1.0.0",
-        "contract": "v1",
+        "contract": "v1.1",
     }
     assert grade["review_reasons"] == ["rubric_not_used"]
     assert grade["comments"] == "Level 60 of 100. Key words of the reference not found in the answer: oxygen."

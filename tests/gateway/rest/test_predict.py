@@ -239,11 +239,10 @@ async def test_a_small_window_gets_the_compact_prompt_of_the_local_model(running
     ("change", "field"),
     [
         ({"submission": None}, "submission"),
-        ({"submission": "   "}, "submission"),
         ({"submission": 5}, "submission"),
         ({"metadata": {"max_score": 0}}, "metadata.max_score"),
         ({"metadata": {"max_score": "many"}}, "metadata.max_score"),
-        ({"rubrik": {}}, "submission"),
+        ({"rubrik": {}}, "request"),
         ({"rubric": {"criteria": []}}, "rubric.criteria"),
         ({"grader": "magic"}, "grader"),
         ({"task_type": "poem"}, "task_type"),

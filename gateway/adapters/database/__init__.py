@@ -1,0 +1,1 @@
+"""The store over SQLite or PostgreSQL: grades with their audit, claims, rubrics, corrections, answers."""

@@ -1,0 +1,1 @@
+"""Grading many submissions: files from the command line, and queued batches behind REST."""
