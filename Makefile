@@ -12,7 +12,7 @@ DVC = PATH="$(CURDIR)/.venv-embeddings-train/bin:$$PATH" dvc
 TYPED = gateway embeddings llm_server/__main__.py llm_server/plan.py scripts
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-fast check format data train evaluate bench bench-grading lock clean
+.PHONY: help run test test-fast check format data train evaluate golden bench bench-grading lock clean
 
 help:  ## show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -63,6 +63,13 @@ train:  ## prepare, train and evaluate what has changed (DVC, MLflow); `make tra
 evaluate:  ## measure the shipped heads on the test parts in DATA_DIR (or data/) and write their cards
 	@$(BOOTSTRAP) embeddings-train
 	@.venv-embeddings-train/bin/python -m embeddings.training.report
+
+golden:  ## compare both graders of a running gateway (`make run`; URL says where) with their baselines, exit 1 if one is worse
+	@$(BOOTSTRAP) dev
+	@export API_KEY="$${API_KEY:-$$(sed -n 's/^API_KEY=//p' .env 2>/dev/null)}"; worst=0; \
+	for grader in grader-embedding grader-llm; do \
+	  $(PY) -m gateway golden check --url $(or $(URL),http://127.0.0.1:38300) --grader $$grader || { code=$$?; test $$code -le $$worst || worst=$$code; }; \
+	done; exit $$worst
 
 bench:  ## measure what the guards cost per request, beside the bare upstream and a naive proxy
 	@$(BOOTSTRAP) dev embeddings

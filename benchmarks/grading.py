@@ -20,7 +20,7 @@ from typing import Any
 
 import aiohttp
 
-from benchmarks.grading_answers import GRADERS, Case, Examiner, Mark, cases, parts
+from benchmarks.grading_answers import GRADERS, Case, Examiner, Mark, Refused, cases, parts
 from benchmarks.grading_attacks import attacked, print_attacked
 from benchmarks.grading_figures import drift, markdown, mean, shown
 from gateway.grading.agreement import Agreement, Figure, Pair, agreement
@@ -42,7 +42,8 @@ class Part:
     agreement: Agreement
     flagged: Figure | None  # share sent to a person
     unflagged: Agreement  # of what was not
-    p50_ms: float | None  # of what the gateway had not graded before
+    cached: int  # grades that the gateway had made before
+    p50_ms: float | None  # of the others
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +70,7 @@ def part_figures(file: Path, some: Sequence[Case], marks: Sequence[Mark]) -> Par
         agreement=agreement([pair for *_, pair in graded]),
         flagged=mean((case.group, float(bool(mark.reasons))) for case, mark, _ in graded),
         unflagged=agreement([pair for _, mark, pair in graded if not mark.reasons]),
+        cached=len(graded) - len(fresh),
         p50_ms=statistics.median(fresh) if fresh else None,
     )
 
@@ -101,6 +103,8 @@ async def sets(options: argparse.Namespace, examiner: Examiner) -> Run:
                     shares[f"{name}/{case.id}"] = mark.share
                     questions[f"{name}/{case.id}"] = case.group
     print(markdown(_PART_HEAD.split(","), map(line, found)))
+    if cached := sum(part.cached for part in found):
+        print(f"\n{cached} grades came out of the gateway's store: another store grades anew")
     figures = {"versions": [dict(one) for one in sorted(versions)], "parts": [asdict(part) for part in found]}
     return Run(figures, shares, questions)
 
@@ -127,8 +131,7 @@ async def walk(options: argparse.Namespace, examiners: Sequence[Examiner]) -> No
             *(one.error if one.share is None else f"{one.share:.2f}" for one in (by_llm, by_embedding)),
             by_llm.evidence,
             by_llm.comment[:_COMMENT_CHARS],
-            ", ".join(by_llm.reasons) or "no",
-            ", ".join(by_embedding.reasons) or "no",
+            *("-" if one.share is None else ", ".join(one.reasons) or "no" for one in (by_llm, by_embedding)),
         )
         for case, by_llm, by_embedding in zip(some, llm, embedding, strict=True)
     ]
@@ -188,7 +191,10 @@ def main() -> None:
     key = os.environ.get("API_KEY", "")
     if not key:
         raise SystemExit("API_KEY, the gateway's key, is not set")
-    asyncio.run(measured(options, key))
+    try:
+        asyncio.run(measured(options, key))
+    except* Refused as refusals:
+        raise SystemExit(str(refusals.exceptions[0])) from None
 
 
 if __name__ == "__main__":

@@ -14,10 +14,14 @@ import aiohttp
 from tqdm import tqdm
 
 GRADERS = {"grader-llm": "llm", "grader-embedding": "embedding"}
-_TRIES = 8  # of an answer that the gateway was too busy for
+_TRIES = 5  # of an answer that the gateway was too busy for
 _LONGEST_WAIT_S = 30.0
 _BUSY = frozenset({429, 503})
 _HOPELESS = frozenset({401, 403, 404})  # the same for every request: no use in asking thousands of times
+
+
+class Refused(Exception):
+    """The key, or the grader's name, is not one that this gateway knows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +103,7 @@ class Examiner:
         self._places = asyncio.Semaphore(at_once)
 
     async def marks(self, payloads: Sequence[Mapping[str, Any]], what: str) -> list[Mark]:
-        """In the order of the payloads; none is dropped."""
+        """In the order of the payloads; none is dropped. Raises a group of Refused."""
         with tqdm(total=len(payloads), desc=f"{self.grader} {what}", unit="answer") as bar:
 
             async def one(asked: Mapping[str, Any]) -> Mark:
@@ -123,7 +127,7 @@ class Examiner:
                 return Mark(None, 0.0, type(error).__name__)
             ms = (time.perf_counter() - began) * 1000
             if status in _HOPELESS:
-                raise SystemExit(f"the gateway refuses with {status} {_code(answer)}")
+                raise Refused(f"the gateway refuses with {status} {_code(answer)}")
             if status not in _BUSY or attempt == _TRIES - 1:
                 return _read(status, answer, ms)
             wait_s = float(again) if again.isdigit() else 0.25 * 2**attempt

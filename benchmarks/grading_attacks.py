@@ -1,5 +1,6 @@
 """Wrong answers with and without an attack in them: who gets away with it, and who is seen."""
 
+import hashlib
 import json
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -79,9 +80,10 @@ class Attacked:
     """All that one run over the set has shown."""
 
     strata: Sequence[Stratum]
-    clean: Mapping[str, Mark]  # by the id of the first attack on that answer
-    questions: Mapping[str, str]  # of the same ids
+    clean: Mapping[str, Mark]  # by a hash of what was asked
+    questions: Mapping[str, str]  # of the same hashes
     errors: Mapping[str, int]
+    cached: int  # grades that the gateway had made before, perhaps without the guard that is measured
     versions: Sequence[Mapping[str, str]]
 
     def figures(self) -> dict[str, Any]:
@@ -91,6 +93,7 @@ class Attacked:
             "clean": len(self.clean),
             "clean_suspected": self.clean_suspected,
             "errors": self.errors,
+            "cached": self.cached,
         }
 
     @property
@@ -101,14 +104,11 @@ class Attacked:
 async def attacked(file: Path, examiner: Examiner, limit: int | None, seed: int) -> Attacked:
     """Grades every attacked answer, and once every answer that some attack was made on."""
     some = [row for _, row in rows(file, limit, seed)]
-    asked = {json.dumps(_clean(row), sort_keys=True): row for row in reversed(some)}
+    asked = {_hash(row): row for row in some}
     marks = await examiner.marks([_clean(row) for row in asked.values()], "clean")
     clean = dict(zip(asked, marks, strict=True))
     marks = await examiner.marks([payload(row, row["attacked_answer"]) for row in some], "attacked")
-    pairs = [
-        (row, clean[json.dumps(_clean(row), sort_keys=True)], mark)
-        for row, mark in zip(some, marks, strict=True)
-    ]
+    pairs = [(row, clean[_hash(row)], mark) for row, mark in zip(some, marks, strict=True)]
     every = [*clean.values(), *marks]
     return Attacked(
         strata=strata(
@@ -118,15 +118,20 @@ async def attacked(file: Path, examiner: Examiner, limit: int | None, seed: int)
                 if before.share is not None and mark.share is not None
             ]
         ),
-        clean={row["id"]: clean[key] for key, row in asked.items()},
-        questions={row["id"]: row["question"] for row in asked.values()},
+        clean=clean,
+        questions={key: row["question"] for key, row in asked.items()},
         errors=dict(Counter(mark.error for mark in every if mark.share is None)),
+        cached=sum(mark.cached for mark in every),
         versions=[dict(one) for one in sorted({mark.versions for mark in every if mark.versions})],
     )
 
 
 def _clean(row: Mapping[str, Any]) -> dict[str, Any]:
     return payload(row, row["clean_answer"])
+
+
+def _hash(row: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(_clean(row), sort_keys=True).encode()).hexdigest()[:16]
 
 
 def print_attacked(found: Attacked) -> None:
@@ -146,5 +151,5 @@ def print_attacked(found: Attacked) -> None:
     print(markdown(_HEAD.split(","), lines))
     print(
         f"\nclean answers flagged as injection: {found.clean_suspected} of {len(found.clean)}; "
-        f"errors: {dict(found.errors) or 'none'}"
+        f"errors: {dict(found.errors) or 'none'}; from the gateway's store: {found.cached}"
     )

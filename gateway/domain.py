@@ -164,6 +164,7 @@ class Verdict:
     confidence: float | None  # probability of the level among the levels allowed, 0..1; None: not told
     evidence: str = field(repr=False, default="")  # a quote of the submission, or empty
     comment: str = field(repr=False, default="")
+    expected: float | None = None  # share of the maximum by the probabilities of all levels; None: not told
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,60 +1,117 @@
-"""The embedding grader: a masked submission in, a grade out, one call of the embeddings service in all."""
+"""The embedding grader: a masked submission in, a judgement out, one call of the embeddings service in
+all."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from gateway.domain import Estimate, Grade, Output, ServedModel, Submission, Usage
-from gateway.errors import ModelNotFound
-from gateway.grading import rubric
+from gateway.domain import Estimate, Grade, Output, ServedModel, Submission
+from gateway.errors import InvalidRequest, ModelNotFound
+from gateway.grading import labels, rubric
 from gateway.grading.measure import Measure, measure_of, verdict
 from gateway.grading.routing import GRADER_EMBEDDING
+from gateway.grading.rubric import Judgement
 from gateway.ports import Embedder
 
 
 class EmbeddingGrader:
-    """Compares with references and explains nothing; it needs no model server."""
+    """Compares with references and explains nothing; it needs no model server. Classifications are asked of
+    the service's own classifier, where it has one with just those labels."""
 
     def __init__(self, embedder: Embedder, timeout_s: float, review_below_confidence: float) -> None:
         self._embedder = embedder
         self._timeout_s = timeout_s
         self._review_below_confidence = review_below_confidence
 
+    async def identity(self, submission: Submission) -> Mapping[str, str]:
+        """What decides a grade besides the submission. Raises as judged() does."""
+        if submission.task_type == "classification":
+            model = await self._classifier(submission.labels)
+        elif not rubric.for_model(rubric.rubric_of(submission)):
+            return {**rubric.NO_MODEL, "rubric": rubric.rubric_of(submission).id}
+        else:
+            model = await self._comparer()
+        used = rubric.LABEL if submission.task_type == "classification" else measure_of(submission).rubric
+        return {**_versions(model), "rubric": used.id, "review_below": str(self._review_below_confidence)}
+
     async def grade(self, submission: Submission) -> Grade:
-        """Grades a submission that holds no personal data any more. Raises InvalidRequest when there is
-        nothing to compare with, ModelNotFound when the service has no grader, and the service's errors."""
+        return rubric.grade(submission, await self.judged(submission))
+
+    async def judged(self, submission: Submission) -> Judgement:
+        """Judges a submission that holds no personal data any more. Raises InvalidRequest when there is
+        nothing to compare with or nothing that knows the labels, ModelNotFound when the service has no
+        grader, and the service's errors."""
+        if submission.task_type == "classification":
+            return await self._classified(submission)
+        by_tests = rubric.by_tests_alone(submission, rubric.rubric_of(submission), GRADER_EMBEDDING)
+        if by_tests:
+            return by_tests
         measure = measure_of(submission)
-        model = await self._model()
+        model = await self._comparer()
         estimates = await self._embedder.estimate(model, measure.comparisons, self._timeout_s)
         code = submission.task_type == "code"
-        return rubric.grade(
-            submission,
+        asked = [
+            verdict(estimate, comparison, code=code)
+            for estimate, comparison in zip(estimates, measure.comparisons, strict=True)
+        ]
+        return Judgement(
+            GRADER_EMBEDDING,
             measure.rubric,
-            [
-                verdict(estimate, comparison, code=code)
-                for estimate, comparison in zip(estimates, measure.comparisons, strict=True)
-            ],
-            grader=GRADER_EMBEDDING,
-            versions={
-                "model": f"{model.name}@{model.version}",
-                "prompt": "none",
-                "rubric": measure.rubric.id,
-                "contract": submission.contract,
-            },
-            review_reasons=self._review_reasons(measure, estimates, code=code),
+            rubric.complete(measure.rubric, asked, submission),
+            _versions(model),
+            reasons=self._review_reasons(measure, estimates, code=code),
             partial=any(estimate.cut for estimate in estimates),
-            usage=Usage(),
         )
 
-    async def _model(self) -> ServedModel:
+    async def _classified(self, submission: Submission) -> Judgement:
+        model = await self._classifier(submission.labels)
+        (found,) = await self._embedder.classify(model, [submission.text], self._timeout_s)
+        decided, unknown = labels.worth(submission, labels.Chosen(found.label, found.confidence))
+        unsure = found.needs_review or found.confidence < self._review_below_confidence
+        reasons = {
+            "rubric_not_used": submission.rubric is not None,
+            "low_confidence": unsure,
+            "submission_or_task_cut": found.cut,
+        }
+        return Judgement(
+            GRADER_EMBEDDING,
+            rubric.LABEL,
+            (decided,),
+            _versions(model),
+            reasons=(*(reason for reason, holds in reasons.items() if holds), *unknown),
+            partial=found.cut,
+            label=found.label,
+        )
+
+    async def _comparer(self) -> ServedModel:
         for model in await self._embedder.models():
             if model.output is Output.GRADE and model.name == GRADER_EMBEDDING:
                 return model
         raise ModelNotFound("The embeddings service has no grader.", param="name")
 
-    def _review_reasons(self, measure: Measure, estimates: Sequence[Estimate], *, code: bool) -> list[str]:
+    async def _classifier(self, wanted: Sequence[str]) -> ServedModel:
+        for model in await self._embedder.models():
+            if model.output is Output.CLASSIFICATION and set(model.labels) == set(wanted):
+                return model
+        raise no_classifier()
+
+    def _review_reasons(
+        self, measure: Measure, estimates: Sequence[Estimate], *, code: bool
+    ) -> tuple[str, ...]:
         low = self._review_below_confidence
         reasons = {
             "low_confidence": any(one.needs_review or one.confidence < low for one in estimates),
             "submission_or_task_cut": any(one.cut for one in estimates),
             "code_not_understood": code,  # words are compared, nothing is run
         }
-        return [*measure.review_reasons, *(reason for reason, holds in reasons.items() if holds)]
+        return (*measure.review_reasons, *(reason for reason, holds in reasons.items() if holds))
+
+
+def no_classifier() -> InvalidRequest:
+    """Why a classification cannot be had without a larger model."""
+    return InvalidRequest(
+        "No served classifier has exactly these 'labels', and the grader asked for follows no instructions.",
+        param="labels",
+    )
+
+
+def _versions(model: ServedModel) -> dict[str, str]:
+    return {"model": f"{model.name}@{model.version}", "prompt": "none"}

@@ -6,6 +6,9 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from gateway.adapters import artifact_policy
+from gateway.adapters.database.address import read_address
+from gateway.grading.opinion import SecondOpinion
+from gateway.grading.routing import Choices, read_choices
 
 COURSE_KEY = "cu_prodml_hw_week13"  # printed in the course's materials, so it protects nothing
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
@@ -49,6 +52,7 @@ class Settings(BaseSettings):
 
     # The store.
     database_url: SecretStr = SecretStr("sqlite:///state/gateway.db")
+    database_timeout_s: float = Field(5.0, gt=0)  # of a transaction
 
     # Masking.
     mask_personal_data: bool = True  # False only for a model that may see everything
@@ -62,6 +66,15 @@ class Settings(BaseSettings):
     grade_seed: int = 0
     grade_fallback: bool = True  # True: a request that names no `grader` means `auto`
     grade_concurrency: int = Field(16, ge=1)  # model calls of graders at once; more wait their turn
+    grade_samples: int = Field(1, ge=1, le=9)  # replies of the model for each criterion
+    grade_second_opinion: SecondOpinion = SecondOpinion.CHECK  # of the embedding grader on the model's grades
+    grade_disagreement: float = Field(0.5, ge=0, le=1)  # shares of the maximum further apart are for a person
+    grade_routes: str = ""  # of grader-auto: text=llm|embedding|cascade, code=..., classification=...
+    grade_lease_s: float = Field(15.0, gt=0)  # what a dead process was grading is another's after this
+
+    # Batches.
+    batch_concurrency: int = Field(4, ge=0)  # items at once; 0: this process takes batches in and grades none
+    batch_most_open: int = Field(10, ge=1)  # of one key
 
     # Submissions by reference.
     artifact_hosts: str = ""  # host, host:port or *.example.org, by commas, by https; empty: none is fetched
@@ -100,6 +113,23 @@ class Settings(BaseSettings):
     def content_types(cls, value: str) -> str:
         artifact_policy.content_types(value)
         return value
+
+    @field_validator("database_url")
+    @classmethod
+    def known_database(cls, value: SecretStr) -> SecretStr:
+        read_address(value.get_secret_value())
+        return value
+
+    @field_validator("grade_routes")
+    @classmethod
+    def known_routes(cls, value: str) -> str:
+        read_choices(value)
+        return value
+
+    @property
+    def choices(self) -> Choices:
+        """What grader-auto does with each task type."""
+        return read_choices(self.grade_routes)
 
     @property
     def demonstration_key(self) -> str | None:

@@ -1,6 +1,7 @@
 """One row, one answer: whatever is wrong with a row ends in a Failure of that row."""
 
 import logging
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -31,6 +32,23 @@ class AnswersOne(Protocol):
     async def chat(self, request: ChatRequest, *, unmask_reply: bool) -> Completion: ...
 
 
+def answer_of(graded: Graded) -> Answer:
+    """The grade by its contract."""
+    return Answer(grade_answer(graded), graded.id, bool(graded.grade.review_reasons), graded.cached)
+
+
+async def outcome_of_work(work: Callable[[], Awaitable[Answer]], patience: Patience) -> Outcome:
+    """Never raises for what is wrong with the request or with a server."""
+    try:
+        return await patiently(work, patience)
+    except GatewayError as error:
+        return Failure(error.code.value, error.message)
+    except Exception:
+        # A door like REST's: one request's failure of ours must not end a run of a million.
+        log.exception("a request of a batch failed unexpectedly")
+        return Failure(Code.INTERNAL.value, "The gateway failed.")
+
+
 @dataclass(frozen=True, slots=True)
 class Answering:
     gateway: AnswersOne
@@ -39,25 +57,13 @@ class Answering:
 
     async def outcome(self, row: Row) -> Outcome:
         """Never raises for what is wrong with the row or with a server."""
-        try:
-            return await patiently(lambda: self._answer(row), self.patience)
-        except GatewayError as error:
-            return Failure(error.code.value, error.message)
-        except Exception:
-            # A door like REST's: one row's failure of ours must not end a run of a million.
-            log.exception("a row failed unexpectedly")
-            return Failure(Code.INTERNAL.value, "The gateway failed.")
+        return await outcome_of_work(lambda: self._answer(row), self.patience)
 
     async def _answer(self, row: Row) -> Answer:
         if row.target == CHAT:
             return await self._chat(row)
-        graded = await self.gateway.grade(self.caller, read_submission(row.payload), row.target)
-        return Answer(
-            grade_answer(graded),
-            graded.id,
-            bool(graded.grade.review_reasons),
-            graded.cached,
-        )
+        submission = read_submission(row.payload)
+        return answer_of(await self.gateway.grade(self.caller, submission, row.target))
 
     async def _chat(self, row: Row) -> Answer:
         request = self.gateway.read_chat(self.caller, orjson.dumps(row.payload))

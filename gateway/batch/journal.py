@@ -8,17 +8,16 @@ begun: its row is asked again, and the gateway's store answers it without a mode
 import fcntl
 import os
 from array import array
-from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 import orjson
 
 from gateway.batch.patience import PASSING
-from gateway.batch.rows import Answer, Failure, Outcome, Unusable
+from gateway.batch.rows import Failure, Outcome, Unusable, entry_of, outcome_of
 
 _UNDONE = -1
 
@@ -173,21 +172,14 @@ def _worth_another_try(outcome: Outcome) -> bool:
 
 
 def _line(index: int, row_id: str, outcome: Outcome) -> bytes:
-    entry: dict[str, Any] = {"n": index, "id": row_id}
-    if isinstance(outcome, Failure):
-        entry |= {"code": outcome.code, "message": outcome.message}
-    else:
-        entry |= {"grade": outcome.grade_id, "review": outcome.needs_review, "cached": outcome.cached}
-        entry |= {"answer": outcome.body}
+    entry = {"n": index, "id": row_id, **entry_of(outcome)}
     return orjson.dumps(entry, option=orjson.OPT_APPEND_NEWLINE)
 
 
 def _read(line: bytes) -> tuple[int, Outcome] | None:
     """Row and outcome; None for a line that is damaged."""
     try:
-        entry: Mapping[str, Any] = orjson.loads(line)
-        if "code" in entry:
-            return entry["n"], Failure(entry["code"], entry["message"])
-        return entry["n"], Answer(entry["answer"], entry["grade"], entry["review"], entry["cached"])
+        entry = orjson.loads(line)
+        return entry["n"], outcome_of(entry)
     except (orjson.JSONDecodeError, KeyError, TypeError):
         return None

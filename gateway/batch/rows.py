@@ -77,6 +77,25 @@ class Failure:
 Outcome = Answer | Failure
 
 
+def entry_of(outcome: Outcome) -> dict[str, Any]:
+    """The outcome as JSON, for a journal or a store."""
+    if isinstance(outcome, Failure):
+        return {"code": outcome.code, "message": outcome.message}
+    return {
+        "grade": outcome.grade_id,
+        "review": outcome.needs_review,
+        "cached": outcome.cached,
+        "answer": outcome.body,
+    }
+
+
+def outcome_of(entry: Mapping[str, Any]) -> Outcome:
+    """Raises KeyError for JSON that entry_of() has not made."""
+    if "code" in entry:
+        return Failure(entry["code"], entry["message"])
+    return Answer(entry["answer"], entry["grade"], entry["review"], entry["cached"])
+
+
 @dataclass(frozen=True, slots=True)
 class Job:
     """How a file's rows become requests: with the file it decides what is asked."""

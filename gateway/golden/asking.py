@@ -8,7 +8,7 @@ import asyncio
 import math
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -34,6 +34,8 @@ _WAIT_S, _LONGEST_WAIT_S = 1.0, 30.0  # without Retry-After, and whatever it say
 _MOST_BYTES = 4 << 20  # of an answer
 _VERSIONS = ("model", "prompt", "rubric", "contract")
 
+Wait = Callable[[float], Awaitable[object]]
+
 
 @dataclass(frozen=True, slots=True)
 class Target:
@@ -53,7 +55,7 @@ class _Reply:
     retry_after_s: float
 
 
-async def ask(target: Target, cases: Sequence[Case]) -> Run:
+async def ask(target: Target, cases: Sequence[Case], wait: Wait = asyncio.sleep) -> Run:
     """A run over the cases. Raises Unusable when no gateway answers at the address or the key is refused."""
     seen: dict[str, set[str]] = {name: set() for name in _VERSIONS}
     outcomes: dict[str, Outcome] = {}
@@ -69,7 +71,7 @@ async def ask(target: Target, cases: Sequence[Case]) -> Run:
 
             async def work(turns: Iterator[Case]) -> None:
                 for case in turns:  # shared by the workers, so each case is one worker's
-                    outcomes[case.id] = await _outcome(http, target, case, seen)
+                    outcomes[case.id] = await _outcome(http, target, case, seen, wait)
                     progress.update()
 
             async with asyncio.TaskGroup() as workers:
@@ -93,7 +95,11 @@ async def _gateway_version(http: aiohttp.ClientSession, target: Target) -> str:
 
 
 async def _outcome(
-    http: aiohttp.ClientSession, target: Target, case: Case, seen: Mapping[str, set[str]]
+    http: aiohttp.ClientSession,
+    target: Target,
+    case: Case,
+    seen: Mapping[str, set[str]],
+    wait: Wait,
 ) -> Outcome:
     body = orjson.dumps({**case.request, "grader": NAMED[target.grader]})
     url = f"{target.url}/v1/models/{target.grader}:predict"
@@ -107,7 +113,7 @@ async def _outcome(
             return _graded(case, target, started, reply.body, seen)
         if reply.status not in _BUSY or attempt == _ATTEMPTS:
             break
-        await asyncio.sleep(reply.retry_after_s)
+        await wait(reply.retry_after_s)
     code = reply.body.get("code")
     return _failed(case, started, code if isinstance(code, str) else f"http_{reply.status}")
 
@@ -166,6 +172,7 @@ def _graded(
             share=points / most,
             label=None if label is None else str(label),
             confidence=None if confidence is None else float(confidence),
+            rubric=str(answer["versions"]["rubric"]),
             criteria=criteria,
             needs_review=answer["needs_review"] is True,
             reasons=tuple(map(str, answer["review_reasons"])),

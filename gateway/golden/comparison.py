@@ -24,7 +24,8 @@ from gateway.grading.agreement import Figure, percentile_interval, resampled
 
 LEVEL = 0.01  # of all strata together, and of over-scoring: one-sided chance of a false alarm
 TOLERANCE = 0.02  # a mean error higher by less is not worth stopping for
-LEAST_CASES, LEAST_FAMILIES = 15, 5  # of a stratum that may fail a run
+LEAST_CASES = 15  # of a stratum that may fail a run
+LEAST_FAMILIES = 5  # for an interval: resamples of fewer hardly differ
 ALL = Stratum("all", "all")
 
 
@@ -32,6 +33,7 @@ class Verdict(StrEnum):
     WORSE = "worse"  # fails the run
     MAYBE_WORSE = "maybe worse"  # the interval is above 0, and that is all
     SAME = "no difference shown"
+    TOO_FEW = "too few to tell"
     BETTER = "better"
 
 
@@ -96,7 +98,7 @@ def compare(
     measured, drift = _measured(points, resamples, seed)
     lines = _judged(measured, tolerance)
     over = _over(cases, of_a, of_b)
-    summary_a, summary_b = summary(cases, a), summary(cases, b)
+    summary_a, summary_b = (summary(cases, run, resamples=resamples) for run in (a, b))
     return Comparison(
         a=summary_a,
         b=summary_b,
@@ -135,11 +137,11 @@ def _measured(points: Sequence[_Point], resamples: int, seed: int) -> tuple[list
             row[-2] += 1
             row[-1] += point.drift
     table = [tuple(row) for row in rows.values()]
-    drawn = list(resampled(table, resamples, seed)) if len(table) > 1 else []
+    drawn = list(resampled(table, resamples, seed)) if len(table) >= LEAST_FAMILIES else []
     lines = []
     for stratum, at in place.items():
         families = sum(row[at] > 0 for row in table)
-        means = _means(drawn, at) if families > 1 else []
+        means = _means(drawn, at) if families >= LEAST_FAMILIES else []
         lines.append(_line(stratum, [one for one in points if stratum in one.strata], families, means))
     drifts = [point.drift for point in points if point.drift is not None]
     return lines, _figure(drifts, _means(drawn, 2 * len(strata))) if drifts else None
@@ -172,7 +174,7 @@ def _judged(lines: Sequence[Line], tolerance: float) -> list[Line]:
     may_fail = {
         line.stratum: line.p
         for line in lines
-        if line.stratum != ALL and line.n >= LEAST_CASES and line.families >= LEAST_FAMILIES
+        if line.stratum != ALL and line.n >= LEAST_CASES and line.difference.interval
     }
     significant = {ALL, *holm(may_fail, LEVEL)}
     return [
@@ -184,7 +186,7 @@ def _judged(lines: Sequence[Line], tolerance: float) -> list[Line]:
 def _verdict(line: Line, tolerance: float, *, significant: bool) -> Verdict:
     value, interval = line.difference.value, line.difference.interval
     if interval is None:
-        return Verdict.SAME
+        return Verdict.TOO_FEW
     if interval[1] < 0:
         return Verdict.BETTER
     if interval[0] > 0:

@@ -117,6 +117,7 @@ def _faults_of_request(line: Line, submission: Submission) -> list[str]:
         "task_type is not the request's": submission.task_type != line.task_type,
         "language is not the request's": line.task_type != "code" and submission.language != line.language,
         "the tag tests and the request's tests differ": ("tests" in tags) != (submission.tests is not None),
+        "the tag constraint without a rubric": "constraint" in tags and submission.rubric is None,
         "no grader may be told the label": line.task_type == CLASSIFICATION and bool(submission.references),
     }
     return [fault for fault, holds in faults.items() if holds]

@@ -2,8 +2,8 @@
 
 import os
 import tempfile
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cache
 from pathlib import Path
@@ -28,7 +28,8 @@ class Outcome:
     share: float | None = None  # score / max_score
     label: str | None = None
     confidence: float | None = None
-    criteria: Mapping[str, float] | None = None  # shares by criterion
+    rubric: str | None = None  # name@version, by which it was added up
+    criteria: Mapping[str, float] | None = None  # shares by criterion of that rubric
     needs_review: bool = False
     reasons: Sequence[str] = ()
     cached: bool = False  # the grade was an earlier request's, and so are its milliseconds
@@ -103,6 +104,11 @@ def part(run: Run, cases: Sequence[Case], name: str) -> tuple[Case, ...]:
     if not asked or len({case.id for case in asked}) < len(asked):
         raise Unusable(f"{name} has no outcomes, or some twice")
     return tuple(asked)
+
+
+def only(run: Run, ids: Set[str]) -> Run:
+    """The run as if only these cases had been asked."""
+    return replace(run, outcomes=[outcome for outcome in run.outcomes if outcome.id in ids])
 
 
 @cache

@@ -49,10 +49,10 @@ def over_scored(case: Case, outcome: Outcome) -> bool | None:
     return share > highest
 
 
-def summary(cases: Sequence[Case], run: Run) -> Summary:
+def summary(cases: Sequence[Case], run: Run, *, resamples: int = 1000) -> Summary:
     """The run's figures over `cases`, each of which it has an outcome of."""
-    outcomes = [run.by_id[case.id] for case in cases]
-    both = list(zip(cases, outcomes, strict=True))
+    outcomes = run.by_id
+    both = [(case, outcomes[case.id]) for case in cases]
     errors = [one for case, outcome in both if (one := error(case, outcome)) is not None]
     over = [one for case, outcome in both if (one := over_scored(case, outcome)) is not None]
     marked = [(case, outcome) for case, outcome in both if outcome.error is None]
@@ -72,7 +72,7 @@ def summary(cases: Sequence[Case], run: Run) -> Summary:
         review_missed=sum(
             case.expected.needs_review and not outcome.needs_review for case, outcome in marked
         ),
-        agreement=agreement(pairs),
+        agreement=agreement(pairs, resamples=resamples),
     )
 
 
@@ -82,7 +82,10 @@ def _beyond(share: float | None, expected: float, tolerance: float) -> float:
 
 
 def _criteria(case: Case, outcome: Outcome) -> list[float]:
-    """Of the criteria that the grader judged under the names that people marked."""
+    """Of the criteria that people marked, if it was the case's rubric that the grader used."""
+    rubric = case.request.get("rubric")
+    if rubric is None or outcome.rubric != f"{rubric['name']}@{rubric['version']}":
+        return []
     found = outcome.criteria or {}
     marks = case.expected.criteria.items()
     return [_beyond(found[name], share, case.expected.tolerance) for name, share in marks if name in found]

@@ -15,7 +15,9 @@ from gateway.grading.marks import SHAPELESS, marks, readable
 Spans = tuple[tuple[int, int], ...]
 
 MOST_PIECES = 64
-_LEAST_LETTERS = 10  # the detector takes "Order:" or "p10 = 0.05" for an order: it is asked with its neighbour
+_LEAST_LETTERS = (
+    10  # the detector takes "Order:" or "p10 = 0.05" for an order: it is asked with its neighbour
+)
 _LEAST_WORDS = 3  # of a comment or literal of a program
 
 

@@ -57,10 +57,11 @@ _ORDERS = re.compile(
 
 _OBJECT = re.compile(r"\{[^{}]{1,1200}\}")
 _FIELD = re.compile(r"[\"']([^\"'\n]{1,24})[\"']\s*:\s*(-?\d)?")
-_REPLY_FIELDS = frozenset(
-    "score max_score level grade points mark rating share evidence comment comments feedback verdict confidence "
-    "балл баллы оценка отзыв комментарий уровень".split()
-)
+_REPLY_FIELD_NAMES = """
+score max_score level grade points mark rating share evidence comment comments feedback verdict confidence
+балл баллы оценка отзыв комментарий уровень
+"""
+_REPLY_FIELDS = frozenset(_REPLY_FIELD_NAMES.split())
 
 
 def is_blank(text: str) -> bool:

@@ -9,31 +9,42 @@ from gateway.grading.placeholders import unmask
 
 
 def submission_texts(submission: Submission, *, code: bool) -> tuple[list[str], list[str]]:
-    """Everything of a submission that a model may see, as prose and as programs."""
-    criteria = submission.rubric.criteria if submission.rubric else ()
-    prose = [submission.question or "", *(criterion.description for criterion in criteria)]
-    answers = [*submission.references, submission.text]
+    """Everything of a submission that a model may see, as prose and as programs. A classification's labels,
+    which its references are too, stay as they are: they are the task's own words, and a masked label cannot be
+    told from another."""
+    rubric = submission.rubric
+    criteria = rubric.criteria if rubric else ()
+    prose = [
+        submission.question or "",
+        rubric.grading_notes if rubric else "",
+        *(criterion.description for criterion in criteria),
+    ]
+    answers = [*_masked_references(submission), submission.text]
     return (prose, answers) if code else ([*prose, *answers], [])
 
 
 def with_submission_texts(submission: Submission, texts: Sequence[str]) -> Submission:
     """The submission with other texts, in the order of submission_texts(): prose, then programs."""
     rubric = submission.rubric
-    count = len(rubric.criteria) if rubric else 0
-    question, descriptions, answers = texts[0], texts[1 : 1 + count], texts[1 + count :]
+    count = 2 + (len(rubric.criteria) if rubric else 0)
+    question, notes, descriptions, answers = texts[0], texts[1], texts[2:count], texts[count:]
     if rubric:
         criteria = tuple(
             replace(criterion, description=text)
             for criterion, text in zip(rubric.criteria, descriptions, strict=True)
         )
-        rubric = replace(rubric, criteria=criteria)
+        rubric = replace(rubric, criteria=criteria, grading_notes=notes)
     return replace(
         submission,
         question=question or None,
-        references=tuple(answers[:-1]),
+        references=tuple(answers[:-1]) if _masked_references(submission) else submission.references,
         text=answers[-1],
         rubric=rubric,
     )
+
+
+def _masked_references(submission: Submission) -> tuple[str, ...]:
+    return () if submission.task_type == "classification" else submission.references
 
 
 def comparison_texts(comparisons: Sequence[Comparison]) -> list[str]:

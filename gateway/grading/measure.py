@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from gateway.domain import Comparison, Criterion, Estimate, Rubric, Submission, Verdict
 from gateway.errors import InvalidRequest
 from gateway.grading.prompt import Parts
-from gateway.grading.reply import missing_key_words, with_factual_comment
+from gateway.grading.remarks import missing_key_words, with_factual_comment
+from gateway.grading.rubric import for_model, rubric_of, with_tests
 
 _REFERENCE = Rubric("reference", "1.0.0", (Criterion("CR1", "The answer says what a reference says.", 1.0),))
 _PERCENT = 100
@@ -15,7 +16,7 @@ _LANGUAGE_CHARS = 1000
 
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """One comparison for each criterion of the rubric, and what a person should know about the choice."""
+    """One comparison for each criterion that a model grades, and what a person should know about the choice."""
 
     rubric: Rubric
     comparisons: tuple[Comparison, ...]
@@ -27,16 +28,18 @@ def measure_of(submission: Submission) -> Measure:
     criterion's description is its reference. Raises InvalidRequest when there is neither."""
     if submission.references:
         whole = Comparison(submission.text, submission.references, submission.question)
-        return Measure(_REFERENCE, (whole,), ("rubric_not_used",) if submission.rubric else ())
+        reasons = ("rubric_not_used",) if submission.rubric else ()
+        return Measure(with_tests(_REFERENCE, submission), (whole,), reasons)
     if submission.rubric is None:
         raise InvalidRequest(
             "This grader compares: it needs 'reference_answers' or a 'rubric'.", param="reference_answers"
         )
+    rubric = rubric_of(submission)
     each = tuple(
         Comparison(submission.text, (criterion.description,), submission.question)
-        for criterion in submission.rubric.criteria
+        for criterion in for_model(rubric)
     )
-    return Measure(submission.rubric, each, ("criterion_as_reference",))
+    return Measure(rubric, each, ("criterion_as_reference",))
 
 
 def verdict(estimate: Estimate, comparison: Comparison, *, code: bool) -> Verdict:

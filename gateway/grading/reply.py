@@ -1,8 +1,8 @@
-"""From a model's raw completion to a checked verdict, or to the reason why it is none."""
+"""From a model's raw completion to checked verdicts, or to the reason why one is none."""
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -10,30 +10,11 @@ import orjson
 
 from gateway.domain import Usage, Verdict
 from gateway.errors import BackendError
-from gateway.grading.prompt import Parts, Profile
+from gateway.grading.prompt import Profile
+from gateway.grading.words import plain_words
 
 _LEVEL = re.compile(rb'"level"\s*:\s*(\d+)')
-_WORD = re.compile(r"<[a-z]+_[0-9]+_[0-9a-z]+>|([^\W\d_]{3,})")  # a placeholder is no word
-# Words that carry no key to an answer; function words longer than these are rare in references.
-_FUNCTION_WORDS = """
-the and are was were has have had with that this from into for not but its their there they them than then
-when which who what will would can could should must may also because been being does did done more most some
-such only other each any all one two you your our his her
-они это этот эта эти что как для или при над под без его она оно был была было были есть быть если чтобы
-когда где который которая которые также только более менее можно нужно так там тут этого этой этом
-"""
-_STOP_WORDS = frozenset(_FUNCTION_WORDS.split())
-
-
-@dataclass(frozen=True, slots=True)
-class _Words:
-    level: str
-    missing: str
-
-
-_ENGLISH = _Words("Level {} of {}.", "Key words of the reference not found in the answer")
-_RUSSIAN = _Words("Уровень {} из {}.", "Ключевые слова эталона, которых нет в ответе")
-_CYRILLIC = re.compile("[а-яёА-ЯЁ]")
+_SHORTEST_QUOTE = 3  # characters
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,107 +41,123 @@ def read_usage(completion: Mapping[str, Any]) -> Usage:
     return Usage(int(usage.get("prompt_tokens") or 0), int(usage.get("completion_tokens") or 0))
 
 
-def read_verdict(completion: Mapping[str, Any], profile: Profile) -> Verdict | Unusable:
-    """Checks a completion against the profile's contract; nothing is guessed.
+def choices_of(completion: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The replies in it, at least one: an empty one fails its check."""
+    return list(completion.get("choices") or [{"finish_reason": "stop"}])
+
+
+def read_object(choice: Mapping[str, Any], wanted: Mapping[str, type]) -> dict[str, Any] | Unusable:
+    """A reply's fields, exactly the wanted ones; nothing is guessed.
 
     A 200 from the model server is not complete JSON: a grammar allows endless white space until the token
     limit, so the finish reason counts too.
     """
-    choices = completion.get("choices") or []
-    if not choices:
-        return Unusable("it was empty")
-    choice = choices[0]
-    content = (choice.get("message") or {}).get("content")
+    content = content_of(choice)
     if choice.get("finish_reason") != "stop":
         return Unusable("it did not end")
-    if not isinstance(content, str):
+    if content is None:
         return Unusable("it was empty")
     try:
         data = orjson.loads(content)
     except orjson.JSONDecodeError:
         return Unusable("it was not JSON")
-    wanted = {"level": int, "evidence": str, "comment": str} if profile.explains else {"level": int}
     if not isinstance(data, dict) or data.keys() != wanted.keys():
         return Unusable("it had other fields")
     if not all(type(data[name]) is kind for name, kind in wanted.items()):
         return Unusable("a field had another type")
-    if not 0 <= data["level"] <= profile.top_level:
+    return data
+
+
+def content_of(choice: Mapping[str, Any]) -> str | None:
+    content = (choice.get("message") or {}).get("content")
+    return content if isinstance(content, str) else None
+
+
+def read_verdict(choice: Mapping[str, Any], profile: Profile) -> Verdict | Unusable:
+    """Checks a reply against the profile's contract."""
+    wanted = {"level": int, "evidence": str, "comment": str} if profile.explains else {"level": int}
+    data = read_object(choice, wanted)
+    if isinstance(data, Unusable):
+        return data
+    level = data["level"]
+    if not 0 <= level <= profile.top_level:
         return Unusable("the level was out of range")
+    likely = level_probabilities(content_of(choice) or "", choice.get("logprobs"), profile.top_level)
+    told = likely is not None and likely[level] > 0
     return Verdict(
-        level=data["level"],
+        level=level,
         top_level=profile.top_level,
-        confidence=level_confidence(content, data["level"], choice.get("logprobs"), profile.top_level),
+        confidence=likely[level] if likely and told else None,
         evidence=data.get("evidence", ""),
         comment=data.get("comment", ""),
+        expected=sum(n * p for n, p in enumerate(likely)) / profile.top_level if likely and told else None,
     )
 
 
-def level_confidence(
-    content: str, level: int, logprobs: Mapping[str, Any] | None, top_level: int
-) -> float | None:
-    """p(level) / sum of p over the levels allowed, at the token that wrote the level; None when the model
-    server gave no log-probabilities there.
+def level_probabilities(
+    content: str, logprobs: Mapping[str, Any] | None, top_level: int
+) -> tuple[float, ...] | None:
+    """p(level) / sum of p over the levels allowed, for each of them, at the token that wrote the level; None when
+    the model server gave no log-probabilities there. A level that is not among its likeliest tokens has 0.
 
     The server's log-probabilities are of the unconstrained distribution, so they are renormalised over the
     levels that the schema allows.
     """
-    tokens = (logprobs or {}).get("content")
     found = _LEVEL.search(content.encode())
-    if not tokens or not found:
+    if not found:
         return None
-    offset, position = found.start(1), 0
-    for token in tokens:
-        end = position + len(token.get("bytes") or token.get("token", "").encode())
-        if end > offset:
-            return _share(token, level, top_level)
-        position = end
+    for start, token in tokens_of(logprobs):
+        if start + len(written(token)) > found.start(1):
+            allowed = {str(level).encode(): level for level in range(top_level + 1)}
+            mass = [0.0] * len(allowed)
+            for text, p in alternatives(token):
+                level = allowed.get(text.strip())
+                if level is not None:
+                    mass[level] = mass[level] or p
+            total = sum(mass)
+            return tuple(p / total for p in mass) if total else None
     return None
 
 
-def _share(token: Mapping[str, Any], level: int, top_level: int) -> float | None:
-    allowed = {str(value) for value in range(top_level + 1)}
-    mass: dict[str, float] = {}
-    for candidate in [token, *(token.get("top_logprobs") or ())]:
-        text = candidate.get("token", "").strip()
-        if text in allowed and text not in mass:
-            mass[text] = math.exp(candidate["logprob"])
-    total = sum(mass.values())
-    return mass[str(level)] / total if total and str(level) in mass else None
+def tokens_of(logprobs: Mapping[str, Any] | None) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    """Each token of a reply with the byte it begins at."""
+    start = 0
+    for token in (logprobs or {}).get("content") or ():
+        yield start, token
+        start += len(written(token))
 
 
-def with_checked_evidence(verdict: Verdict, submission: str) -> tuple[Verdict, bool]:
+def written(token: Mapping[str, Any]) -> bytes:
+    given = token.get("bytes")
+    return bytes(given) if given else str(token.get("token", "")).encode()
+
+
+def alternatives(token: Mapping[str, Any]) -> Iterator[tuple[bytes, float]]:
+    """What could have stood in the token's place and how likely it was, the token itself first."""
+    seen = set()
+    for one in [token, *(token.get("top_logprobs") or ())]:
+        text = written(one)
+        if text not in seen:
+            seen.add(text)
+            yield text, math.exp(one["logprob"])
+
+
+def with_checked_evidence(verdict: Verdict, submission: str, question: str = "") -> tuple[Verdict, bool]:
     """The verdict with its quote kept only when the submission holds it (white space and case aside), and
-    whether a quote had to be dropped."""
-    if not verdict.evidence.strip():
+    whether one was made up. A quote too short to show anything, or of the question's words alone, goes too."""
+    quote = _folded(verdict.evidence)
+    if not quote:
         return replace(verdict, evidence=""), False
-    quote = " ".join(verdict.evidence.split()).casefold()
-    if quote in " ".join(submission.split()).casefold():
-        return verdict, False
-    return replace(verdict, evidence=""), True
+    if quote not in _folded(submission):
+        return replace(verdict, evidence=""), True
+    known = set(plain_words(question))
+    shows = len(quote) >= _SHORTEST_QUOTE and not _all_known(plain_words(quote), known)
+    return (verdict if shows else replace(verdict, evidence="")), False
 
 
-def with_factual_comment(verdict: Verdict, parts: Parts) -> Verdict:
-    """The verdict of a model that gives a level only, with a comment made by code: the level, and which key
-    words of the reference the submission lacks. Exact, and claims no more than that."""
-    russian = len(_CYRILLIC.findall(parts.submission)) > len(parts.submission) / 4
-    said = _RUSSIAN if russian else _ENGLISH
-    comment = said.level.format(verdict.level, verdict.top_level)
-    missing = [] if parts.code else missing_key_words(parts.reference, parts.submission)
-    if missing and verdict.level < verdict.top_level:
-        comment += f" {said.missing}: {', '.join(missing)}."
-    return replace(verdict, comment=comment)
+def _all_known(words: Sequence[str], known: set[str]) -> bool:
+    return bool(known) and all(word in known for word in words)
 
 
-def missing_key_words(reference: str, submission: str, limit: int = 6) -> list[str]:
-    """Content words of the reference that the submission lacks, in the reference's order. Words are
-    compared by their first five letters, a crude stem that serves both languages."""
-    present = {word[:5] for word in _words(submission)}
-    missing: dict[str, None] = {}
-    for word in _words(reference):
-        if word[:5] not in present:
-            missing.setdefault(word)
-    return list(missing)[:limit]
-
-
-def _words(text: str) -> Sequence[str]:
-    return [word for word in _WORD.findall(text.lower()) if word and word not in _STOP_WORDS]
+def _folded(text: str) -> str:
+    return " ".join(text.split()).casefold()

@@ -7,7 +7,7 @@ from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 _DRIVERS = {
-    "sqlite": "sqlite+aiosqlite",
+    "sqlite": "sqlite+pysqlite",
     "postgresql": "postgresql+psycopg",
     "postgres": "postgresql+psycopg",
 }
@@ -15,7 +15,7 @@ _SENTENCE = "must be sqlite:///PATH or postgresql://USER:PASSWORD@HOST:PORT/NAME
 
 
 def read_address(address: str) -> URL:
-    """The address with its asynchronous driver. Raises ValueError with one constant sentence."""
+    """The address with its driver. Raises ValueError with one constant sentence."""
     url = None
     with suppress(ArgumentError, ValueError):  # the latter quotes what stands for the port
         url = make_url(address)

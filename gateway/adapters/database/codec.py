@@ -12,11 +12,12 @@ from typing import Generic, TypeVar
 import orjson
 from pydantic import TypeAdapter, ValidationError
 
+from gateway.batch.queue import Item
 from gateway.domain import ModelCall, Rubric
 from gateway.errors import InvalidRequest, StoreUnavailable
 from gateway.records import Correction, GradeRecord
 
-Fact = TypeVar("Fact", GradeRecord, ModelCall, Rubric, Correction)
+Fact = TypeVar("Fact", GradeRecord, ModelCall, Rubric, Correction, Item)
 _FORMAT = '{"format":1,'
 
 
@@ -57,6 +58,7 @@ GRADE = Codec(GradeRecord)  # without its calls, which have rows of their own
 CALL = Codec(ModelCall)
 RUBRIC = Codec(Rubric)
 CORRECTION = Codec(Correction)
+ITEM = Codec(Item)
 
 
 def with_calls(record: GradeRecord, calls: tuple[ModelCall, ...]) -> GradeRecord:

@@ -2,16 +2,15 @@
 
 from typing import Any
 
-from sqlalchemy import URL, Connection, event
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy import URL, Connection, Engine, create_engine, event
 
 _WRITES = "store_writes"
 
 
-def engine_of(url: URL, *, timeout_s: float, connections: int) -> AsyncEngine:
+def engine_of(url: URL, *, timeout_s: float, connections: int) -> Engine:
     """`timeout_s` bounds waiting for a connection, for a lock and for one statement."""
-    sqlite = url.drivername.startswith("sqlite")
-    engine = create_async_engine(
+    sqlite = is_sqlite(url)
+    engine = create_engine(
         url,
         pool_size=connections,
         max_overflow=0,
@@ -22,41 +21,48 @@ def engine_of(url: URL, *, timeout_s: float, connections: int) -> AsyncEngine:
         connect_args=_sqlite_arguments(timeout_s) if sqlite else _postgresql_arguments(timeout_s),
     )
     if sqlite:
-        event.listen(engine.sync_engine, "connect", _set_up_sqlite)
-        event.listen(engine.sync_engine, "begin", _begin_sqlite)
+        event.listen(engine, "connect", _set_up_sqlite)
+        event.listen(engine, "begin", _begin_sqlite)
     else:
         milliseconds = int(timeout_s * 1000)
 
         def set_up(connection: Any, _: object) -> None:
             _set_up_postgresql(connection, milliseconds)
 
-        event.listen(engine.sync_engine, "connect", set_up)
+        event.listen(engine, "connect", set_up)
     return engine
 
 
-def reading(engine: AsyncEngine) -> AsyncEngine:
+def is_sqlite(url: URL) -> bool:
+    return url.get_backend_name() == "sqlite"
+
+
+def reading(engine: Engine) -> Engine:
     """The same connections; a transaction sees the database as it was when it began."""
-    sqlite = engine.dialect.name == "sqlite"
-    return engine if sqlite else engine.execution_options(isolation_level="REPEATABLE READ")
+    if is_sqlite(engine.url):
+        return engine
+    return engine.execution_options(isolation_level="REPEATABLE READ")
 
 
-def writing(engine: AsyncEngine) -> AsyncEngine:
+def writing(engine: Engine) -> Engine:
     """The same connections; a transaction of SQLite takes the lock on writing when it begins. Taken later,
     it could find that what it has read is no longer so, and fail."""
     return engine.execution_options(**{_WRITES: True})
 
 
 def _sqlite_arguments(timeout_s: float) -> dict[str, Any]:
-    return {"timeout": timeout_s}  # of waiting for another process's lock
+    return {
+        "timeout": timeout_s,  # of waiting for another process's lock
+        "check_same_thread": False,  # the pool sees to it that one at a time uses a connection
+    }
 
 
 def _set_up_sqlite(connection: Any, _: object) -> None:
     connection.isolation_level = None  # sqlite3 begins no transaction by itself: _begin_sqlite does
     cursor = connection.cursor()
     for pragma in (
-        "journal_mode = WAL",  # readers and the writer do not wait for each other
-        # With NORMAL a commit in WAL mode is not synced (strace: no fdatasync; with FULL one): a power cut
-        # takes back what was committed since the last checkpoint, answered grades among it.
+        # The file is in WAL mode (file.py). With NORMAL a commit is not synced then (strace: no fdatasync;
+        # with FULL one): a power cut takes back what was committed since the last checkpoint.
         "synchronous = FULL",
         "foreign_keys = ON",
         "secure_delete = ON",  # what is pruned is overwritten, not only forgotten

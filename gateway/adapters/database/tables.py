@@ -150,3 +150,36 @@ answer_grades = Table(
         ["key_id", "idempotency_key"], ["answers.key_id", "answers.idempotency_key"], ondelete="CASCADE"
     ),
 )
+
+batches = Table(
+    "batches",
+    metadata,
+    Column("id", Name, primary_key=True),
+    Column("key_id", Name, nullable=False),
+    Column("role", Text, nullable=False),
+    Column("format", Text, nullable=False),
+    Column("created_at", Utc, nullable=False),
+    Column("expires_at", Utc, nullable=False),
+    Column("cancelled_at", Utc),
+    Column("ended_at", Utc, index=True),
+    Column("idempotency_key", Name),
+    Column("body_hash", Text),
+)
+Index(None, batches.c.created_at, batches.c.id)
+Index(None, batches.c.key_id, batches.c.created_at, batches.c.id)
+Index(None, batches.c.key_id, batches.c.idempotency_key, unique=True)
+
+batch_items = Table(
+    "batch_items",
+    metadata,
+    Column("batch_id", Name, ForeignKey("batches.id", ondelete="CASCADE"), primary_key=True),
+    Column("position", Integer, primary_key=True, autoincrement=False),
+    Column("custom_id", Text, nullable=False),
+    Column("state", Name, nullable=False),
+    Column("item", Text),  # masked; forgotten when it has ended
+    Column("outcome", Text),  # when it has ended
+    Column("owner", Name),  # the process that grades it
+    Column("until_s", Float(53), nullable=False),  # epoch, by the database's clock: whose it is until then
+    Column("tries", Integer, nullable=False),
+)
+Index(None, batch_items.c.state, batch_items.c.batch_id, batch_items.c.position)

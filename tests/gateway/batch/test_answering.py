@@ -10,7 +10,7 @@ from gateway.batch.answering import CALLER, Answering
 from gateway.batch.patience import Patience
 from gateway.batch.rows import Answer, Failure, Row
 from gateway.chat.request import Bounds, ChatRequest, read_chat
-from gateway.domain import Caller, Completion, Criterion, CriterionGrade, Grade, Rubric, Submission, Usage
+from gateway.domain import Caller, Completion, Submission, Usage
 from gateway.errors import (
     ArtifactUnavailable,
     BackendTimeout,
@@ -23,22 +23,9 @@ from gateway.errors import (
     UnusableAnswer,
 )
 from gateway.records import Graded
+from tests.gateway.batch.conftest import GRADE
 
 SOON = Patience(total_s=5.0, first_s=0.001, longest_s=0.002)
-RUBRIC = Rubric("default-text", "1.0.0", (Criterion("CR1", "Right.", 1.0),))
-GRADE = Grade(
-    score=7.5,
-    max_score=10.0,
-    comments="Fine.",
-    criteria=(CriterionGrade("CR1", 7.5, 10.0, "", "Fine.", 0.75),),
-    grader="grader-llm",
-    versions={"model": "tiny", "prompt": "p@1", "rubric": "r@1.0.0", "contract": "v1.1"},
-    confidence=0.5,
-    review_reasons=("low_confidence",),
-    partial=False,
-    usage=Usage(),
-    rubric=RUBRIC,
-)
 
 
 class Line:
@@ -108,7 +95,7 @@ async def test_a_fault_of_ours_costs_its_row_and_tells_nothing(caplog: pytest.Lo
     with caplog.at_level(logging.ERROR):
         outcome = await Answering(line, SOON).outcome(row())
     assert outcome == Failure("internal", "The gateway failed.")
-    assert [record.message for record in caplog.records] == ["a row failed unexpectedly"]
+    assert [record.message for record in caplog.records] == ["a request of a batch failed unexpectedly"]
 
 
 @pytest.mark.parametrize(

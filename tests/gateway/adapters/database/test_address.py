@@ -14,7 +14,7 @@ from gateway.adapters.database.database import Database
 )
 def test_sqlite_is_a_file(address: str, file: str) -> None:
     url = read_address(address)
-    assert url.drivername == "sqlite+aiosqlite"
+    assert url.drivername == "sqlite+pysqlite"
     assert file_of(url) == Path.cwd() / file
 
 

@@ -1,0 +1,79 @@
+"""What is too old goes with everything of its own; the rest stays."""
+
+import asyncio
+
+import pytest
+
+from gateway.adapters.database import retention
+from gateway.adapters.database.answers import DatabaseAnswers
+from gateway.adapters.database.database import Database
+from gateway.adapters.database.grades import DatabaseGrades
+from gateway.adapters.database.ledger import DatabaseLedger
+from gateway.adapters.database.retention import Counts, counts, prunable, prune
+from gateway.adapters.database.reviews import DatabaseReviews
+from gateway.adapters.database.rubrics import DatabaseRubrics
+from gateway.records import GradeQuery
+from tests.gateway.adapters.database.facts import correction, record, rubric
+
+BEFORE = record(5).created_at
+
+
+async def filled(database: Database) -> None:
+    """Eight grades, a minute apart; four of them are made before."""
+    ledger, reviews, answers = DatabaseLedger(database), DatabaseReviews(database), DatabaseAnswers(database)
+    await DatabaseRubrics(database).add(rubric(), "teacher")
+    for number in range(1, 9):
+        await ledger.keep(record(number, calls=2))
+    for number in (1, 1, 8):
+        await reviews.correct(correction(record(number)))
+    await answers.remember("bot", "old", "hash", [record(1).id])
+    await answers.remember("bot", "mixed", "hash", [record(8).id, record(2).id])
+    await answers.remember("bot", "new", "hash", [record(8).id])
+    await ledger.claim("left by a dead process", 0)
+    await ledger.claim("held", 60)
+
+
+async def test_old_grades_go_with_their_audit_corrections_and_answers(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retention, "_BATCH", 3)
+    await filled(database)
+    gone = Counts(grades=4, calls=8, corrections=2, answers=2)
+    assert await prunable(database, BEFORE) == gone
+    assert await prune(database, BEFORE) == gone
+    assert await prune(database, BEFORE) == Counts()
+    left = [found.id for found in await DatabaseGrades(database).find(GradeQuery())]
+    assert left == [record(number).id for number in (8, 7, 6, 5)]
+    assert await counts(database) == {
+        "grades": 4, "model_calls": 8, "corrections": 1, "answers": 1, "rubrics": 1, "claims": 1
+    }  # fmt: skip
+    answers = DatabaseAnswers(database)
+    assert await answers.recall("bot", "mixed") is None
+    assert await answers.recall("bot", "new") == ("hash", (record(8).id,))
+    assert (await DatabaseRubrics(database).get("essay")).used
+
+
+async def test_counting_deletes_nothing(database: Database) -> None:
+    await filled(database)
+    before = await counts(database)
+    await prunable(database, BEFORE)
+    assert await counts(database) == before
+
+
+async def test_grading_goes_on_meanwhile(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(retention, "_BATCH", 1)
+    ledger = DatabaseLedger(database)
+    for number in range(1, 21):
+        await ledger.keep(record(number, minutes=0))
+    order: list[str] = []
+
+    async def grade() -> None:
+        await ledger.keep(record(100))
+        order.append("graded")
+
+    async def pruned() -> None:
+        await prune(database, BEFORE)
+        order.append("pruned")
+
+    await asyncio.gather(pruned(), grade())
+    assert order == ["graded", "pruned"]
