@@ -6,7 +6,9 @@ PY = .venv/bin/python
 LOCAL_MODEL_TESTS = tests/llm_server/local_model
 EMBEDDINGS_TESTS = tests/embeddings
 TRAINING_TESTS = tests/training
-ELSEWHERE = --ignore=$(LOCAL_MODEL_TESTS) --ignore=$(EMBEDDINGS_TESTS) --ignore=$(TRAINING_TESTS)
+RAY_TESTS = tests/ray
+ELSEWHERE = --ignore=$(LOCAL_MODEL_TESTS) --ignore=$(EMBEDDINGS_TESTS) --ignore=$(TRAINING_TESTS) \
+  --ignore=$(RAY_TESTS)
 # DVC runs the stages' `python`: the training environment's.
 DVC = PATH="$(CURDIR)/.venv-embeddings-train/bin:$$PATH" dvc
 TYPED = gateway embeddings llm_server/__main__.py llm_server/plan.py scripts
@@ -20,17 +22,19 @@ help:  ## show this
 run:  ## install what is needed, start the models and the gateway; Ctrl-C stops all
 	@$(PYTHON) -m scripts.run
 
-test:  ## install what is needed, run every test: fast, embeddings, training, local model, the real vLLM
-	@$(BOOTSTRAP) dev embeddings embeddings-train llm llm-train
-	@echo "== 1/5 fast tests"
+test:  ## install what is needed, run every test: fast, Ray, embeddings, training, local model, the real vLLM
+	@$(BOOTSTRAP) dev ray embeddings embeddings-train llm llm-train
+	@echo "== 1/6 fast tests"
 	@$(PY) -m pytest $(ELSEWHERE) -m "not e2e and not integration"
-	@echo "== 2/5 tests of the embeddings service"
+	@echo "== 2/6 tests of batch grading on Ray"
+	@.venv-ray/bin/python -m pytest $(RAY_TESTS)
+	@echo "== 3/6 tests of the embeddings service"
 	@.venv-embeddings/bin/python -m pytest $(EMBEDDINGS_TESTS)
-	@echo "== 3/5 tests of the training of the embeddings service's models"
+	@echo "== 4/6 tests of the training of the embeddings service's models"
 	@.venv-embeddings-train/bin/python -m pytest $(TRAINING_TESTS)
-	@echo "== 4/5 tests of the small local model"
+	@echo "== 5/6 tests of the small local model"
 	@.venv-train/bin/python -m pytest $(LOCAL_MODEL_TESTS) -m "not e2e"
-	@echo "== 5/5 end to end, with the real vLLM"
+	@echo "== 6/6 end to end, with the real vLLM"
 	@$(PY) -m pytest $(ELSEWHERE) -m e2e
 
 test-fast:  ## only the fast tests: no model server
@@ -87,5 +91,5 @@ lock:  ## compile the hash-pinned requirement sets; `make lock UPGRADE=1` renews
 	@$(PYTHON) -m scripts.lock $(if $(UPGRADE),--upgrade)
 
 clean:  ## remove the environments and caches; .env, state/ and downloaded models stay
-	rm -rf .venv .venv-uv .venv-vllm .venv-train .venv-embeddings .venv-embeddings-train .mypy_cache .ruff_cache .pytest_cache .hypothesis \
+	rm -rf .venv .venv-uv .venv-vllm .venv-train .venv-embeddings .venv-embeddings-train .venv-ray .mypy_cache .ruff_cache .pytest_cache .hypothesis \
 	  .import_linter_cache .cache

@@ -1,19 +1,20 @@
-"""`python -m gateway COMMAND`: serve, keys, ..."""
+"""`python -m gateway COMMAND`: serve, keys, grade, golden, store."""
 
 import argparse
 import sys
+from importlib import import_module
 
 from pydantic import ValidationError
 
-from gateway.commands import keys, serve
 from gateway.settings import Settings
 
-_COMMANDS = (serve, keys)
+_COMMANDS = ("serve", "keys", "grade", "golden", "store")
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Runs one command; returns its exit code, 2 for settings or arguments that cannot be used."""
-    options = _parser().parse_args(arguments)
+    given = sys.argv[1:] if arguments is None else arguments
+    options = _parser(given[0] if given else "").parse_args(given)
     try:
         settings = Settings()
     except ValidationError as error:
@@ -26,9 +27,10 @@ def main(arguments: list[str] | None = None) -> int:
     return code
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(first: str) -> argparse.ArgumentParser:
+    """Only the command that is run is loaded: the door need not wait for what draws progress bars."""
     parser = argparse.ArgumentParser(prog="gateway", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
-    for command in _COMMANDS:
-        command.add(commands)
+    for name in (first,) if first in _COMMANDS else _COMMANDS:
+        import_module(f"gateway.commands.{name}").add(commands)
     return parser

@@ -1,9 +1,14 @@
 """The embedding grader: a masked submission in, a judgement out, one call of the embeddings service in
 all."""
 
+import time
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
 
-from gateway.domain import Estimate, Grade, Output, ServedModel, Submission
+import orjson
+
+from gateway.domain import Classification, Estimate, Grade, ModelCall, Output, ServedModel, Submission, Usage
 from gateway.errors import InvalidRequest, ModelNotFound
 from gateway.grading import labels, rubric
 from gateway.grading.measure import Measure, measure_of, verdict
@@ -46,7 +51,10 @@ class EmbeddingGrader:
             return by_tests
         measure = measure_of(submission)
         model = await self._comparer()
+        began = time.perf_counter()
         estimates = await self._embedder.estimate(model, measure.comparisons, self._timeout_s)
+        ids = ",".join(criterion.id for criterion in rubric.for_model(measure.rubric))
+        call = _call(ids, model, [asdict(one) for one in measure.comparisons], estimates, began)
         code = submission.task_type == "code"
         asked = [
             verdict(estimate, comparison, code=code)
@@ -59,11 +67,14 @@ class EmbeddingGrader:
             _versions(model),
             reasons=self._review_reasons(measure, estimates, code=code),
             partial=any(estimate.cut for estimate in estimates),
+            calls=(call,),
         )
 
     async def _classified(self, submission: Submission) -> Judgement:
         model = await self._classifier(submission.labels)
+        began = time.perf_counter()
         (found,) = await self._embedder.classify(model, [submission.text], self._timeout_s)
+        call = _call(rubric.LABEL.criteria[0].id, model, [submission.text], [found], began)
         decided, unknown = labels.worth(submission, labels.Chosen(found.label, found.confidence))
         unsure = found.needs_review or found.confidence < self._review_below_confidence
         reasons = {
@@ -79,6 +90,7 @@ class EmbeddingGrader:
             reasons=(*(reason for reason, holds in reasons.items() if holds), *unknown),
             partial=found.cut,
             label=found.label,
+            calls=(call,),
         )
 
     async def _comparer(self) -> ServedModel:
@@ -115,3 +127,13 @@ def no_classifier() -> InvalidRequest:
 
 def _versions(model: ServedModel) -> dict[str, str]:
     return {"model": f"{model.name}@{model.version}", "prompt": "none"}
+
+
+def _call(
+    criterion: str, model: ServedModel, asked: Sequence[Any], found: Sequence[Classification], began: float
+) -> ModelCall:
+    """The exchange as the audit keeps it: what was asked and what was understood, not the bytes."""
+    ms = round((time.perf_counter() - began) * 1000, 3)
+    prompt = orjson.dumps({"model": model.name, "instances": list(asked)}).decode()
+    answer = orjson.dumps({"predictions": [asdict(one) for one in found]}).decode()
+    return ModelCall(criterion, prompt, answer, Usage(), ms)

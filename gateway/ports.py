@@ -92,8 +92,8 @@ class Ledger(Protocol):
         grade, or held it already and holds it anew; or False: another process holds it now."""
 
     async def keep(self, record: GradeRecord) -> None:
-        """Keeps the grade and its audit, marks its rubric as used, gives the key back: all or nothing. A grade
-        of that id that is there already stays as it is."""
+        """Keeps the grade and its audit, marks its rubric as used, gives the key back: all or nothing. A
+        grade of that id that is there already stays as it is."""
 
     async def give_back(self, key: str) -> None:
         """Gives a claimed key back without a grade."""

@@ -1,4 +1,7 @@
-"""Settings -> services: the one place where ports meet adapters, and where what is opened is closed."""
+"""Settings -> services: the one place where ports meet adapters, and where what is opened is closed.
+
+Over 250 lines: everything that runs is named here, one below the other.
+"""
 
 import asyncio
 import contextlib
@@ -8,31 +11,55 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
+from gateway.adapters.artifact_policy import Allowed
+from gateway.adapters.artifacts import ArtifactBounds, HttpArtifacts
+from gateway.adapters.database.answers import DatabaseAnswers
+from gateway.adapters.database.batch_queue import DatabaseQueue, DatabaseResults
+from gateway.adapters.database.batches import DatabaseShelf
+from gateway.adapters.database.database import Database
+from gateway.adapters.database.grades import DatabaseGrades
+from gateway.adapters.database.ledger import DatabaseLedger
+from gateway.adapters.database.reviews import DatabaseReviews
+from gateway.adapters.database.rubrics import DatabaseRubrics
 from gateway.adapters.embeddings import Embeddings
 from gateway.adapters.keyring import Keyring
 from gateway.adapters.presidio.pool import AnalyzerPool
 from gateway.adapters.rates import MemoryRates
 from gateway.adapters.vllm import VLLM
+from gateway.batch.desk import BatchDesk, BatchLimits
+from gateway.batch.runner import Pace, Runner
+from gateway.catalog import Catalog
 from gateway.chat.request import Bounds
 from gateway.domain import Caller, Role
 from gateway.embedding_grader import EmbeddingGrader
+from gateway.errors import GatewayError
+from gateway.examiner import Examiner, ExaminerPolicy
 from gateway.grader import Grader, GraderPolicy
 from gateway.grading.routing import GRADER_EMBEDDING, GRADER_LLM
-from gateway.pipeline import Gateway, Policy
-from gateway.ports import Analyzer, ChatBackend, Embedder
+from gateway.guards import Guards
+from gateway.inference import Inference
+from gateway.ledger import GradeBook
+from gateway.pipeline import Gateway, Policy, Shelves
+from gateway.ports import Analyzer, Artifacts, ChatBackend, Embedder
 from gateway.rest.chat import chat_door
 from gateway.rest.door import App, Door, DoorPolicy
 from gateway.rest.observe import JsonFormatter, Observer
-from gateway.rest.pages import pages
+from gateway.rest.pages import Desks, pages
+from gateway.reviews import ReviewDesk
+from gateway.rubrics import RubricBook
 from gateway.settings import Settings
 
 log = logging.getLogger(__name__)
+
+_STORE_RETRY_S = 2.0
 
 
 @dataclass(frozen=True, slots=True)
 class Services:
     gateway: Gateway
+    guards: Guards
     observer: Observer
+    runner: Runner
     app: App
 
 
@@ -72,17 +99,117 @@ async def services(settings: Settings) -> AsyncIterator[Services]:
                 max_connections=settings.max_in_flight,
             )
             stack.push_async_callback(embedder.close)
-        made = assembled(settings, backend, analyzer, embedder)
+        artifacts = HttpArtifacts(
+            Allowed.of(
+                settings.artifact_hosts, settings.artifact_http_hosts, settings.artifact_private_hosts
+            ),
+            ArtifactBounds(
+                settings.artifact_max_bytes,
+                settings.artifact_timeout_s,
+                settings.artifact_read_timeout_s,
+                settings.artifact_concurrency,
+                settings.artifact_content_types,
+            ),
+        )
+        stack.push_async_callback(artifacts.close)
+        database = Database(settings.database_url.get_secret_value(), timeout_s=settings.database_timeout_s)
+        stack.push_async_callback(database.close)
+        made = assembled(settings, backend, analyzer, database, artifacts, embedder)
+        # The store too may come later than the door; until then grading answers 503.
+        opening = asyncio.create_task(_opened(database, made.runner), name="store start")
+        stack.push_async_callback(made.runner.close)
+        stack.push_async_callback(ended, opening)
         writer = asyncio.create_task(made.observer.write_lines(), name="log lines")
         stack.push_async_callback(ended, writer)
         yield made
 
 
 def assembled(
-    settings: Settings, backend: ChatBackend, analyzer: Analyzer, embedder: Embedder | None = None
+    settings: Settings,
+    backend: ChatBackend,
+    analyzer: Analyzer,
+    database: Database,
+    artifacts: Artifacts,
+    embedder: Embedder | None = None,
 ) -> Services:
     """The service and its door over given backends."""
-    bounds = Bounds(
+    guards = Guards(
+        Keyring(settings.api_keys_file, _fixed_keys(settings), settings.requests_per_minute),
+        MemoryRates(),
+        analyzer,
+        mask_personal_data=settings.mask_personal_data,
+        max_in_flight=settings.max_in_flight,
+    )
+    catalog = Catalog(backend, embedder, unknown_model_fallback=settings.unknown_model_fallback)
+    bounds = _bounds(settings)
+    grades, ledger = DatabaseGrades(database), DatabaseLedger(database)
+    rubrics = RubricBook(DatabaseRubrics(database))
+    book = GradeBook(ledger, grades, lease_s=settings.grade_lease_s, wait_s=settings.llm_timeout_s)
+    gateway = Gateway(
+        guards,
+        catalog,
+        backend,
+        _examiner(settings, backend, embedder),
+        Shelves(book, grades, DatabaseAnswers(database), rubrics, artifacts),
+        Policy(bounds, settings.grade_fallback, settings.choices, settings.llm_timeout_s),
+    )
+    results = DatabaseResults(database)
+    runner = Runner(DatabaseQueue(database), results, gateway, Pace(concurrency=settings.batch_concurrency))
+    batches = BatchDesk(
+        DatabaseShelf(database),
+        results,
+        gateway,
+        BatchLimits(most_open=settings.batch_most_open),
+        runner.wake,
+    )
+    desks = Desks(
+        gateway=gateway,
+        inference=Inference(guards, catalog, embedder, timeout_s=settings.llm_timeout_s),
+        catalog=catalog,
+        rubrics=rubrics,
+        reviews=ReviewDesk(grades, DatabaseReviews(database), ledger, rubrics),
+        batches=batches,
+    )
+    observer = Observer(lambda: guards.in_flight)
+    door = Door(
+        guards,
+        chat_door(gateway),
+        pages(desks, observer, bounds, settings.max_instances),
+        observer,
+        DoorPolicy(settings.max_body_bytes, settings.body_timeout_s, settings.unmask_replies),
+    )
+    return Services(gateway, guards, observer, runner, door)
+
+
+def _examiner(settings: Settings, backend: ChatBackend, embedder: Embedder | None) -> Examiner:
+    graders: dict[str, Grader | EmbeddingGrader] = {
+        GRADER_LLM: Grader(
+            backend,
+            GraderPolicy(
+                settings.llm_timeout_s,
+                settings.review_below_confidence,
+                settings.grade_seed,
+                settings.grade_concurrency,
+                settings.grade_samples,
+            ),
+        )
+    }
+    if embedder is not None:
+        graders[GRADER_EMBEDDING] = EmbeddingGrader(
+            embedder, settings.llm_timeout_s, settings.review_below_confidence
+        )
+    return Examiner(
+        graders,
+        embedder,
+        ExaminerPolicy(
+            second_opinion=settings.grade_second_opinion,
+            disagreement=settings.grade_disagreement,
+        ),
+    )
+
+
+def _bounds(settings: Settings) -> Bounds:
+    return Bounds(
         max_json_depth=settings.max_json_depth,
         max_messages=settings.max_messages,
         max_message_chars=settings.max_message_chars,
@@ -90,43 +217,6 @@ def assembled(
         max_n=settings.max_n,
         max_schema_bytes=settings.max_schema_bytes,
     )
-    grading = GraderPolicy(
-        settings.llm_timeout_s,
-        settings.review_below_confidence,
-        settings.grade_seed,
-        settings.grade_concurrency,
-    )
-    policy = Policy(
-        bounds=bounds,
-        mask_personal_data=settings.mask_personal_data,
-        unknown_model_fallback=settings.unknown_model_fallback,
-        grade_fallback=settings.grade_fallback,
-        timeout_s=settings.llm_timeout_s,
-        max_in_flight=settings.max_in_flight,
-    )
-    graders: dict[str, Grader | EmbeddingGrader] = {GRADER_LLM: Grader(backend, grading)}
-    if embedder is not None:
-        graders[GRADER_EMBEDDING] = EmbeddingGrader(
-            embedder, settings.llm_timeout_s, settings.review_below_confidence
-        )
-    gateway = Gateway(
-        keys=Keyring(settings.api_keys_file, _fixed_keys(settings), settings.requests_per_minute),
-        limits=MemoryRates(),
-        analyzer=analyzer,
-        backend=backend,
-        graders=graders,
-        policy=policy,
-        embedder=embedder,
-    )
-    observer = Observer(lambda: gateway.in_flight)
-    door = Door(
-        gateway,
-        chat_door(gateway),
-        pages(gateway, observer, bounds, settings.max_instances),
-        observer,
-        DoorPolicy(settings.max_body_bytes, settings.body_timeout_s, settings.unmask_replies),
-    )
-    return Services(gateway, observer, door)
 
 
 async def _started(analyzer: AnalyzerPool) -> None:
@@ -134,6 +224,17 @@ async def _started(analyzer: AnalyzerPool) -> None:
         await analyzer.start()
     except Exception:
         log.exception("masking could not start: requests are refused with 503")
+
+
+async def _opened(database: Database, runner: Runner) -> None:
+    while True:
+        try:
+            await database.start()
+            break
+        except GatewayError as error:
+            log.warning("the store is not ready: %s", error.message)
+            await asyncio.sleep(_STORE_RETRY_S)
+    runner.start()
 
 
 async def ended(task: asyncio.Task[None]) -> None:

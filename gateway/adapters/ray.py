@@ -5,6 +5,7 @@ workers, so the cluster's network must be as closed as the gateway's own machine
 """
 
 import asyncio
+import importlib.util
 import os
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
@@ -67,8 +68,8 @@ class RayEngine:
     async def opened(
         cls, opening: Opening, workers: int | None, concurrency: int
     ) -> AsyncIterator["RayEngine"]:
-        """Workers that are ready; closed when left, and Ray too when it was started here. Raises Unusable
-        where Ray is not installed, BackendUnavailable when it or the workers cannot be had."""
+        """Workers that are ready; closed when left, and Ray too when it was started here. Raises
+        BackendUnavailable when it or the workers cannot be had."""
         ray = _imported()
         ours = not ray.is_initialized()
         if ours:
@@ -149,19 +150,20 @@ class RayEngine:
             self._ray.kill(worker)
 
 
+def check_installed() -> None:
+    """Raises Unusable where Ray is not."""
+    if importlib.util.find_spec("ray") is None:
+        raise Unusable("--engine ray needs Ray: `python3 -m scripts.bootstrap ray` makes .venv-ray with it")
+
+
 def _imported() -> Any:
     """Ray, set to keep to itself; what the environment says already wins."""
     # Read by Ray when it is imported and by the processes that it starts.
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_AUTH_MODE", "disabled")
-    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-    try:
-        # Heavy and optional: 300 MB that only this engine needs.
-        import ray  # noqa: PLC0415
-    except ModuleNotFoundError:
-        raise Unusable(
-            "--engine ray needs Ray: `python3 -m scripts.bootstrap ray` makes .venv-ray with it"
-        ) from None
+    # Heavy and optional: 300 MB that only this engine needs.
+    import ray  # noqa: PLC0415
+
     return ray
 
 

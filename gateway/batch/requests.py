@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 
 from gateway.batch.rows import CHAT, FaultCode, Job, Unusable
-from gateway.grading.routing import GRADER_EMBEDDING, GRADER_LLM, GRADERS
+from gateway.grading.routing import GRADER_AUTO, GRADER_EMBEDDING, GRADER_LLM, GRADERS
 
 # Field -> the names that its column may have, the first one that is there counts.
 COLUMNS: Mapping[str, Sequence[str]] = {
@@ -23,6 +23,7 @@ COLUMNS: Mapping[str, Sequence[str]] = {
 }
 _NEEDED = ("id", "submission")
 _AS_THEY_ARE = ("question", "language", "task_type", "student_id")
+_GRADERS = {"llm": GRADER_LLM, "embedding": GRADER_EMBEDDING}  # any other wish: as the policy picks
 _CHAT_URL = "/v1/chat/completions"
 _PREDICT_URLS = {f"/v1/models/{name}:predict": name for name in GRADERS}
 _OPENAI_KEYS = frozenset({"custom_id", "method", "url", "body"})
@@ -98,7 +99,8 @@ def json_id(value: Mapping[str, Any]) -> str:
 def completed(payload: Mapping[str, Any], row_id: str, job: Job) -> tuple[str, dict[str, Any]]:
     """The request with what the job says for rows that do not, and the grader that it goes to."""
     whole = dict(payload)
-    target = GRADER_EMBEDDING if whole.get("grader", job.grader) == "embedding" else GRADER_LLM
+    wish = whole.get("grader", job.grader)
+    target = _GRADERS.get(wish, GRADER_AUTO) if isinstance(wish, str) else GRADER_AUTO
     if whole.get("contract") == "v1":
         return target, whole  # that contract has no field for any of it
     whole.setdefault("submission_id", row_id)

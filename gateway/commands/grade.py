@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager, closing
 
 import uvloop
 
-from gateway.adapters.ray import RayEngine
+from gateway.adapters.ray import RayEngine, check_installed
 from gateway.batch import progress
 from gateway.batch.answering import Answering
 from gateway.batch.files import assemble
@@ -38,6 +38,8 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
 def _grade(options: argparse.Namespace, settings: Settings) -> int:
     log_as_json("WARNING")
     try:
+        if options.engine == "ray":
+            check_installed()
         plan = planned(options, settings)
         fingerprint = plan.job.fingerprint(plan.seen.sha256)
         journal = open_journal(plan.paths.journal, fingerprint, fresh=options.fresh)
@@ -116,7 +118,8 @@ async def answering(
     settings: Settings, patience: Patience, stopping: asyncio.Event | None = None
 ) -> AsyncIterator[Answering]:
     """The gateway's own services in this process, masking ready: a row meets what a request meets."""
-    async with services(settings) as made:
+    # The queue behind REST has processes of its own.
+    async with services(settings.model_copy(update={"batch_concurrency": 0})) as made:
         await _masking(made.gateway, stopping or asyncio.Event())
         yield Answering(made.gateway, patience)
 
@@ -125,6 +128,8 @@ async def _masking(gateway: Gateway, stopping: asyncio.Event) -> None:
     """Returns when masking works; a model server that is down is each row's own affair."""
     give_up = time.monotonic() + _MASKING_STARTS_S
     while not stopping.is_set():
+        # First of all: asked before the workers have begun to start, masking is believed to be down for 2 s.
+        await asyncio.sleep(0.05)
         try:
             return await gateway.check_ready()
         except MaskingUnavailable:
@@ -132,7 +137,6 @@ async def _masking(gateway: Gateway, stopping: asyncio.Event) -> None:
                 raise
         except GatewayError:
             return None
-        await asyncio.sleep(0.2)
     return None
 
 

@@ -127,13 +127,8 @@ async def _current(database: Database) -> None:
 
 
 def _with_database(settings: Settings, action: Callable[[Database], Awaitable[int]]) -> int:
-    try:
-        database = Database(settings.database_url.get_secret_value(), timeout_s=_TIMEOUT_S)
-    except ValueError as error:
-        sys.stderr.write(f"setting DATABASE_URL: {error}\n")
-        return 2
-
     async def run() -> int:
+        database = Database(settings.database_url.get_secret_value(), timeout_s=_TIMEOUT_S)
         try:
             return await action(database)
         finally:

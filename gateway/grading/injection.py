@@ -75,8 +75,8 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class Alarm:
-    """Where a submission speaks to its grader, sorted and not overlapping. Empty: the whole is suspect, and no
-    part of it more than another."""
+    """Where a submission speaks to its grader, sorted and not overlapping. Empty: the whole is suspect, and
+    no part of it more than another."""
 
     spans: Spans
 

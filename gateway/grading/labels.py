@@ -68,8 +68,8 @@ def _possible(text: bytes, label: bytes) -> bool:
 
 
 def worth(submission: Submission, chosen: Chosen) -> tuple[Verdict, tuple[str, ...]]:
-    """The verdict on a label: all or nothing where it is known which ones are expected, nothing where not, and
-    why a person should look then."""
+    """The verdict on a label: all or nothing where it is known which ones are expected, nothing where not,
+    and why a person should look then."""
     right = chosen.label in submission.references
     comment = labelled(chosen.label, spoken_in(submission))
     verdict = Verdict(int(right), 1, chosen.confidence, comment=comment)

@@ -16,8 +16,8 @@ _SHAPELESS = (
 )
 SHAPELESS = re.compile(f"[{_SHAPELESS}]")
 _VISIBLE = re.compile(rf"[^\s{_SHAPELESS}]")
-# Tags and overrides of the direction hide or turn text; nobody types them. One character of zero width may come
-# from a web page's text and joins emoji: three of them between letters do not.
+# Tags and overrides of the direction hide or turn text; nobody types them. One character of zero width may
+# come from a web page's text and joins emoji: three of them between letters do not.
 _HIDDEN = re.compile(
     "[\u202d\u202e\u2066-\u2068\U000e0020-\U000e007f]"
     "|(?:[^\\W\\d_][\u200b\u2060-\u2064\ufeff\u00ad]+(?=[^\\W\\d_])[^\u200b\u2060-\u2064\ufeff\u00ad]{0,80}){3}"

@@ -10,8 +10,8 @@ from gateway.grading.placeholders import unmask
 
 def submission_texts(submission: Submission, *, code: bool) -> tuple[list[str], list[str]]:
     """Everything of a submission that a model may see, as prose and as programs. A classification's labels,
-    which its references are too, stay as they are: they are the task's own words, and a masked label cannot be
-    told from another."""
+    which its references are too, stay as they are: they are the task's own words, and a masked label cannot
+    be told from another."""
     rubric = submission.rubric
     criteria = rubric.criteria if rubric else ()
     prose = [

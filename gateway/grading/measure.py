@@ -7,7 +7,8 @@ from gateway.domain import Comparison, Criterion, Estimate, Rubric, Submission, 
 from gateway.errors import InvalidRequest
 from gateway.grading.prompt import Parts
 from gateway.grading.remarks import missing_key_words, with_factual_comment
-from gateway.grading.rubric import for_model, rubric_of, with_tests
+from gateway.grading.routing import GRADER_EMBEDDING
+from gateway.grading.rubric import LABEL, for_model, rubric_of, with_tests
 
 _REFERENCE = Rubric("reference", "1.0.0", (Criterion("CR1", "The answer says what a reference says.", 1.0),))
 _PERCENT = 100
@@ -16,7 +17,8 @@ _LANGUAGE_CHARS = 1000
 
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """One comparison for each criterion that a model grades, and what a person should know about the choice."""
+    """One comparison for each criterion that a model grades, and what a person should know about the
+    choice."""
 
     rubric: Rubric
     comparisons: tuple[Comparison, ...]
@@ -29,7 +31,7 @@ def measure_of(submission: Submission) -> Measure:
     if submission.references:
         whole = Comparison(submission.text, submission.references, submission.question)
         reasons = ("rubric_not_used",) if submission.rubric else ()
-        return Measure(with_tests(_REFERENCE, submission), (whole,), reasons)
+        return Measure(rubric_for(submission, GRADER_EMBEDDING), (whole,), reasons)
     if submission.rubric is None:
         raise InvalidRequest(
             "This grader compares: it needs 'reference_answers' or a 'rubric'.", param="reference_answers"
@@ -40,6 +42,14 @@ def measure_of(submission: Submission) -> Measure:
         for criterion in for_model(rubric)
     )
     return Measure(rubric, each, ("criterion_as_reference",))
+
+
+def rubric_for(submission: Submission, grader: str) -> Rubric:
+    """The rubric that a grader of that name adds up by. Raises InvalidRequest as rubric_of() does."""
+    rubric = rubric_of(submission)
+    if grader != GRADER_EMBEDDING or rubric == LABEL or not for_model(rubric) or not submission.references:
+        return rubric
+    return with_tests(_REFERENCE, submission)
 
 
 def verdict(estimate: Estimate, comparison: Comparison, *, code: bool) -> Verdict:

@@ -42,9 +42,9 @@ def with_opinion(
 
 
 def combined_share(one: float, other: float) -> float:
-    """sigmoid of the mean of the two log-odds. Measured with the small local model: right or wrong of SciEntsBank
-    (unseen answers, questions, domains) .731/.681/.703 alone, .731/.735/.730 so; of Beetle .791/.751 and
-    .819/.758. 0 and 1 count as .01 and .99."""
+    """sigmoid of the mean of the two log-odds. Measured with the small local model: right or wrong of
+    SciEntsBank (unseen answers, questions, domains) .731/.681/.703 alone, .731/.735/.730 so; of Beetle
+    .791/.751 and .819/.758. 0 and 1 count as .01 and .99."""
     odds = (_log_odds(one) + _log_odds(other)) / 2
     return 1 / (1 + math.exp(-odds))
 

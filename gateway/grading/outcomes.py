@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from gateway.domain import Submission
+from gateway.domain import Rubric, Submission, Verdict
 from gateway.grading import remarks
 from gateway.grading.marks import is_blank
+from gateway.grading.rubric import NO_MODEL, Judgement
 from gateway.grading.words import content_words, language_of, plain_words, spoken_in, stem
 
 _LEAST_COPIED = 5  # words: "the second one" is an answer to a question that names both
@@ -34,9 +35,22 @@ def outcome_of(submission: Submission) -> Outcome | None:
     return None
 
 
+def decided(outcome: Outcome, rubric: Rubric, grader: str) -> Judgement:
+    """The outcome as a judgement: nothing for any criterion."""
+    zero = Verdict(0, 1, outcome.confidence)
+    return Judgement(
+        grader,
+        rubric,
+        (zero,) * len(rubric.criteria),
+        NO_MODEL,
+        reasons=outcome.reasons,
+        remark=outcome.remark,
+    )
+
+
 def repeats_question(submission: Submission) -> bool:
-    """Whether the submission is made of the question's own words in their order, and no reference is: where the
-    right answer stands in the question, a copy of it may be right."""
+    """Whether the submission is made of the question's own words in their order, and no reference is: where
+    the right answer stands in the question, a copy of it may be right."""
     question, answer = plain_words(submission.question or ""), plain_words(submission.text)
     if len(answer) < _LEAST_COPIED or _contained(answer, question) < _COPIED:
         return False
@@ -48,8 +62,8 @@ def repeats_question(submission: Submission) -> bool:
 
 
 def _contained(part: Sequence[str], whole: Sequence[str]) -> float:
-    """The share of `part`'s words that are covered by runs of three words which `whole` has too; fewer words are
-    one run. Linear, where an alignment of two long texts is not."""
+    """The share of `part`'s words that are covered by runs of three words which `whole` has too; fewer words
+    are one run. Linear, where an alignment of two long texts is not."""
     run = min(_RUN, len(part))
     if not run:
         return 0.0
@@ -62,8 +76,8 @@ def _contained(part: Sequence[str], whole: Sequence[str]) -> float:
 
 
 def off_topic(submission: Submission) -> bool:
-    """Whether an answer of some length shares not one content word with its question, references and criteria.
-    Words say nothing across languages, nor where the task has none."""
+    """Whether an answer of some length shares not one content word with its question, references and
+    criteria. Words say nothing across languages, nor where the task has none."""
     if submission.task_type != "text":
         return False
     criteria = submission.rubric.criteria if submission.rubric else ()

@@ -1,9 +1,9 @@
 """The messages that a grader model gets, and the form that its reply is forced into.
 
-Three kinds of prompt (prompts/), all with one question a call (one criterion at a time graded .773 against .720
-for two at once in a trial): `grade-full` asks a general model for evidence, a comment and a level 0..4;
-`grade-compact` is for models with a window under 2048 tokens, such as the local model that is trained on exactly
-these lines, and asks for a level 0..2 only; `label` asks for one of the labels of a classification.
+Three kinds of prompt (prompts/), all with one question a call (one criterion at a time graded .773 against
+.720 for two at once in a trial): `grade-full` asks a general model for evidence, a comment and a level 0..4;
+`grade-compact` is for models with a window under 2048 tokens, such as the local model that is trained on
+exactly these lines, and asks for a level 0..2 only; `label` asks for one of the labels of a classification.
 
 Rubric first and submission last, so that the common beginning is cached. The submission is one JSON string on
 one line: no quote, line or turn in it can end it.
@@ -37,8 +37,8 @@ class Parts:
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """One way of asking. `reply_tokens` bounds the answer; they and `repair_tokens`, what repair() adds at most,
-    are kept free in the window."""
+    """One way of asking. `reply_tokens` bounds the answer; they and `repair_tokens`, what repair() adds at
+    most, are kept free in the window."""
 
     kind: str
     version: str

@@ -15,6 +15,7 @@ class _Sentences:
     tests: str
     empty: str
     copied: str
+    only_orders: str
     capped: str
     label: str
 
@@ -26,6 +27,7 @@ _SAID: Mapping[Language, _Sentences] = {
         tests="{} of {} tests passed.",
         empty="The submission is empty.",
         copied="The submission repeats the question.",
+        only_orders="Apart from words to whoever grades there is no answer.",
         capped="A rule of the rubric caps the total.",
         label="Label: {}.",
     ),
@@ -35,6 +37,7 @@ _SAID: Mapping[Language, _Sentences] = {
         tests="Пройдено тестов: {} из {}.",
         empty="Работа пуста.",
         copied="Работа повторяет вопрос.",
+        only_orders="Кроме обращений к проверяющему, ответа нет.",
         capped="Правило рубрики ограничивает итог.",
         label="Метка: {}.",
     ),
@@ -74,6 +77,10 @@ def empty(language: Language) -> str:
 
 def copied(language: Language) -> str:
     return _SAID[language].copied
+
+
+def only_orders(language: Language) -> str:
+    return _SAID[language].only_orders
 
 
 def labelled(label: str, language: Language) -> str:

@@ -97,8 +97,9 @@ def read_verdict(choice: Mapping[str, Any], profile: Profile) -> Verdict | Unusa
 def level_probabilities(
     content: str, logprobs: Mapping[str, Any] | None, top_level: int
 ) -> tuple[float, ...] | None:
-    """p(level) / sum of p over the levels allowed, for each of them, at the token that wrote the level; None when
-    the model server gave no log-probabilities there. A level that is not among its likeliest tokens has 0.
+    """p(level) / sum of p over the levels allowed, for each of them, at the token that wrote the level; None
+    when the model server gave no log-probabilities there. A level that is not among its likeliest tokens has
+    0.
 
     The server's log-probabilities are of the unconstrained distribution, so they are renormalised over the
     levels that the schema allows.
@@ -144,7 +145,8 @@ def alternatives(token: Mapping[str, Any]) -> Iterator[tuple[bytes, float]]:
 
 def with_checked_evidence(verdict: Verdict, submission: str, question: str = "") -> tuple[Verdict, bool]:
     """The verdict with its quote kept only when the submission holds it (white space and case aside), and
-    whether one was made up. A quote too short to show anything, or of the question's words alone, goes too."""
+    whether one was made up. A quote too short to show anything, or of the question's words alone, goes
+    too."""
     quote = _folded(verdict.evidence)
     if not quote:
         return replace(verdict, evidence=""), False

@@ -66,8 +66,8 @@ def rubric_of(submission: Submission) -> Rubric:
 
 def with_tests(rubric: Rubric, submission: Submission) -> Rubric:
     """The rubric with a place for the submission's test results: where none of its criteria is graded by
-    them, one more takes half of the weight, so that no model's word alone outweighs a failed run. Such a rubric's
-    version ends with WITH_TESTS. Raises InvalidRequest when it wants results that are not there."""
+    them, one more takes half of the weight, so that no model's word alone outweighs a failed run. Such a
+    rubric's version ends with WITH_TESTS. Raises InvalidRequest when it wants results that are not there."""
     wanted = any(criterion.source is Source.TESTS for criterion in rubric.criteria)
     if submission.tests is None:
         if wanted:
@@ -98,6 +98,14 @@ def complete(rubric: Rubric, asked: Sequence[Verdict], submission: Submission) -
         if criterion.source is Source.TESTS and submission.tests
         else next(answers)
         for criterion in rubric.criteria
+    )
+
+
+def with_test_verdicts(verdicts: Sequence[Verdict], known: Judgement) -> tuple[Verdict, ...]:
+    """The verdicts with those of tests as they are known: the platform's run holds whatever a text says."""
+    return tuple(
+        old if criterion.source is Source.TESTS else new
+        for criterion, old, new in zip(known.rubric.criteria, known.verdicts, verdicts, strict=True)
     )
 
 

@@ -40,8 +40,8 @@ class PromptFile:
 
 @cache
 def prompt_file(kind: str, version: str) -> PromptFile:
-    """One of the package's files, read once. Raises ValueError when its sections or placeholders are not those
-    of its kind: code and file would not mean the same."""
+    """One of the package's files, read once. Raises ValueError when its sections or placeholders are not
+    those of its kind: code and file would not mean the same."""
     text = (resources.files("gateway.grading") / "prompts" / f"{version}.txt").read_text("utf-8")
     _, *parts = _HEAD.split(text)
     sections = {name: Template(body.strip("\n")) for name, body in zip(parts[::2], parts[1::2], strict=True)}

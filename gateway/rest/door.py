@@ -23,7 +23,7 @@ from gateway.errors import (
     Unauthenticated,
     UnsupportedEncoding,
 )
-from gateway.pipeline import Gateway
+from gateway.guards import Guards
 from gateway.rest.errors import error_event, error_response
 from gateway.rest.observe import Exchange, Observer
 
@@ -62,9 +62,9 @@ class Door:
     """The ASGI application: `chat` answers chat completions, `pages` everything else."""
 
     def __init__(
-        self, gateway: Gateway, chat: ChatDoor, pages: App, observer: Observer, policy: DoorPolicy
+        self, guards: Guards, chat: ChatDoor, pages: App, observer: Observer, policy: DoorPolicy
     ) -> None:
-        self._gateway = gateway
+        self._guards = guards
         self._chat = chat
         self._pages = pages
         self._observer = observer
@@ -101,7 +101,7 @@ class Door:
         if path in PUBLIC_PATHS:
             await self._pages(scope, receive, answer)
             return
-        exchange.caller, exchange.quota = self._gateway.admit(_key(headers))
+        exchange.caller, exchange.quota = self._guards.admit(_key(headers))
         if exchange.caller.role is Role.METRICS and path != "/metrics":
             raise Forbidden("This key may read metrics only.")
         body = await self._body(receive, headers)

@@ -12,10 +12,11 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
+from gateway.catalog import Catalog
 from gateway.chat.request import Bounds, parse_json
 from gateway.domain import Caller, Classification, Comparison, Output, ServedModel, Usage
 from gateway.errors import InvalidRequest, ModelNotFound, PayloadTooLarge, UnsupportedParameter
-from gateway.pipeline import Gateway
+from gateway.inference import Inference
 from gateway.rest.labels import checked_text
 from gateway.rest.observe import Exchange
 from gateway.rest.page import VERSION, CallerOf, ExchangeOf, Json
@@ -47,12 +48,12 @@ class _Tensor:
     data: Sequence[float]
 
 
-def router(gateway: Gateway, bounds: Bounds, max_texts: int) -> APIRouter:
+def router(inference: Inference, catalog: Catalog, bounds: Bounds, max_texts: int) -> APIRouter:
     """The routes over the embeddings service's models; at most `max_texts` in a tensor."""
     routes = APIRouter(prefix="/v2", tags=["open inference protocol v2"])
 
     async def model_of(name: str, version: str | None) -> ServedModel:
-        model = await gateway.inference_model(name)
+        model = await catalog.inference_model(name)
         if version is not None and version != model.version:
             raise ModelNotFound("The model has no such version.", param="version")
         return model
@@ -62,14 +63,14 @@ def router(gateway: Gateway, bounds: Bounds, max_texts: int) -> APIRouter:
     ) -> list[_Tensor]:
         texts = asked.texts
         if model.output is Output.EMBEDDING:
-            embedded = await gateway.embed(caller, model.name, texts[_TEXT])
+            embedded = await inference.embed(caller, model.name, texts[_TEXT])
             exchange.usage, exchange.masked = Usage(embedded.prompt_tokens), embedded.masked
             return [_rows("embedding", embedded.vectors)]
         if model.output is Output.CLASSIFICATION:
-            classified = await gateway.classify(caller, model.name, texts[_TEXT])
+            classified = await inference.classify(caller, model.name, texts[_TEXT])
             exchange.masked = classified.masked
             return [_probabilities(model, classified.predictions)]
-        compared = await gateway.compare(caller, model.name, _comparisons(texts))
+        compared = await inference.compare(caller, model.name, _comparisons(texts))
         exchange.masked = compared.masked
         scores = [estimate.score for estimate in compared.estimates]
         return [_Tensor("score", (len(scores),), scores), _probabilities(model, compared.estimates)]
@@ -85,7 +86,7 @@ def router(gateway: Gateway, bounds: Bounds, max_texts: int) -> APIRouter:
     @routes.get("/health/ready")
     async def ready() -> Response:
         """200 while the embeddings service tells its models, which it has loaded before; its error else."""
-        await gateway.inference_models()
+        await catalog.inference_models()
         return Json({"ready": True})
 
     @routes.get("/models/{name}")

@@ -8,7 +8,7 @@ import contextlib
 import logging
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
@@ -17,6 +17,8 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from gateway.domain import Caller, Quota, Usage
 from gateway.errors import Code
+from gateway.records import Graded
+from gateway.reviews import GraderAgreement
 
 _FLUSH_S = 0.2
 _MAX_LINES = 50_000  # waiting at once; more are counted and dropped
@@ -27,6 +29,11 @@ _ROUTES = frozenset(
         "/v1/embeddings",
         "/v1/contracts",
         "/v1/models",
+        "/v1/rubrics",
+        "/v1/grades",
+        "/v1/reviews",
+        "/v1/reviews/agreement",
+        "/v1/batches",
         "/v1/status",
         "/metrics",
         "/-/healthz",
@@ -37,6 +44,10 @@ _ROUTES = frozenset(
         "/v2/health/ready",
     }
 )
+_RESOURCES = ("/v1/rubrics", "/v1/grades", "/v1/reviews", "/v1/batches")
+_VERBS = frozenset({"rescore", "cancel"})
+_PARTS = frozenset({"results"})
+_MOST_AGREEMENTS = 100  # label sets of the agreement metric: rubrics are named by callers
 
 
 @dataclass(slots=True)
@@ -64,11 +75,11 @@ class Exchange:
             return self.path
         if self.path.startswith("/v1/models/"):
             return "/v1/models/{name}:predict" if self.path.endswith(":predict") else "/v1/models/{name}"
-        if self.path.startswith("/v1/contracts/"):
-            return "/v1/contracts/{version}" + ("/{name}" if self.path.count("/") > 3 else "")
         if self.path.startswith("/v2/models/"):
             last = self.path.rpartition("/")[2]
             return "/v2/models/{name}" + (f"/{last}" if last in ("infer", "ready") else "")
+        if self.path.startswith("/v1/contracts/"):
+            return "/v1/contracts/{version}" + ("/{name}" if self.path.count("/") > 3 else "")
         return "other"
 
 
@@ -99,6 +110,24 @@ class Observer:
             "gateway_grade_fallbacks",
             "Grades by another grader than the one asked for.",
             ("from", "to"),
+            registry=self.registry,
+        )
+        self._grades = Counter(
+            "gateway_grades",
+            "Grades answered.",
+            ("grader", "cached", "needs_review"),
+            registry=self.registry,
+        )
+        self._reasons = Counter(
+            "gateway_review_reasons",
+            "Reasons for a person to look at a grade.",
+            ("reason",),
+            registry=self.registry,
+        )
+        self._agreement = Gauge(
+            "gateway_agreement",
+            "Of grades with people's corrections, as last asked for at /v1/reviews/agreement.",
+            ("rubric", "grader", "model", "measure"),
             registry=self.registry,
         )
         self._lost = Counter(
@@ -133,9 +162,30 @@ class Observer:
             self._masked.inc(exchange.masked)
         self._write(exchange, route, status, seconds)
 
-    def fell_back(self, asked: str, graded: str) -> None:
-        """Counts a grade of one grader in the place of another; both are names of ours."""
-        self._fallbacks.labels(asked, graded).inc()
+    def graded(self, asked: str, graded: Graded) -> None:
+        """Counts a grade that is about to be answered; `asked` is the grader of the path."""
+        grade = graded.grade
+        cached, review = str(graded.cached).lower(), str(bool(grade.review_reasons)).lower()
+        self._grades.labels(grade.grader, cached, review).inc()
+        for reason in grade.review_reasons:
+            self._reasons.labels(reason).inc()
+        if "fallback" in grade.review_reasons:
+            self._fallbacks.labels(asked, grade.grader).inc()
+
+    def agreed(self, found: Sequence[GraderAgreement]) -> None:
+        """Shows how graders agree with people; what is no longer found is no longer shown."""
+        self._agreement.clear()
+        for one in found[:_MOST_AGREEMENTS]:
+            overall = one.agreement.overall
+            measures = {
+                "qwk": overall.kappa,
+                "exact": overall.exact,
+                "mae": overall.mae,
+                "bias": overall.bias,
+            }
+            for measure, figure in measures.items():
+                if figure is not None:
+                    self._agreement.labels(one.rubric, one.grader, one.model, measure).set(figure.value)
 
     def _write(self, exchange: Exchange, route: str, status: int, seconds: float) -> None:
         if len(self._lines) >= _MAX_LINES:

@@ -1,6 +1,7 @@
 """Everything but chat completions, as a FastAPI application behind the door."""
 
 import time
+from dataclasses import dataclass
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
@@ -8,18 +9,35 @@ from fastapi.exceptions import RequestValidationError
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.exceptions import HTTPException
 
+from gateway.batch.desk import BatchDesk
+from gateway.catalog import Catalog
 from gateway.chat.request import Bounds, parse_json
 from gateway.domain import ServedModel, Usage
 from gateway.errors import GatewayError, InvalidRequest, MethodNotAllowed, NotFound
+from gateway.inference import Inference
 from gateway.pipeline import Gateway
-from gateway.rest import contracts, inference, predict
+from gateway.rest import batches, contracts, grades, inference, predict, rubrics
 from gateway.rest.errors import error_response
 from gateway.rest.observe import Observer
 from gateway.rest.page import VERSION, CallerOf, ExchangeOf, Json, exchange_of
 from gateway.rest.vectors import embedding_answer, read_embedding_request
+from gateway.reviews import ReviewDesk
+from gateway.rubrics import RubricBook
 
 
-def pages(gateway: Gateway, observer: Observer, bounds: Bounds, max_instances: int) -> FastAPI:
+@dataclass(frozen=True, slots=True)
+class Desks:
+    """The services behind the pages."""
+
+    gateway: Gateway
+    inference: Inference
+    catalog: Catalog
+    rubrics: RubricBook
+    reviews: ReviewDesk
+    batches: BatchDesk
+
+
+def pages(desks: Desks, observer: Observer, bounds: Bounds, max_instances: int) -> FastAPI:
     """Builds the application; nothing in it lives outside this call."""
     app = FastAPI(
         title="Grading gateway", version=VERSION, default_response_class=Json, docs_url=None, redoc_url=None
@@ -69,7 +87,7 @@ def pages(gateway: Gateway, observer: Observer, bounds: Bounds, max_instances: i
     @app.get("/-/readyz", tags=["operations"])
     async def readyz() -> Response:
         """200 when the model produced a token and masking works a few seconds ago or now, else 503."""
-        await gateway.check_ready()
+        await desks.gateway.check_ready()
         return Json({"status": "ready"})
 
     @app.get("/metrics", tags=["operations"])
@@ -80,30 +98,35 @@ def pages(gateway: Gateway, observer: Observer, bounds: Bounds, max_instances: i
     @app.get("/v1/status", tags=["operations"])
     async def status() -> Response:
         """What runs here."""
-        return Json({"service": "gateway", "version": VERSION, **await gateway.status()})
+        return Json({"service": "gateway", "version": VERSION, **await desks.gateway.status()})
 
     @app.get("/v1/models", tags=["models"])
     async def models() -> Response:
         """OpenAI's list and KServe's names in one answer."""
-        data = [listed(model) for model in await gateway.models()]
+        data = [listed(model) for model in await desks.catalog.models()]
         return Json({"object": "list", "data": data, "models": [entry["id"] for entry in data]})
 
     @app.post("/v1/embeddings", tags=["models"])
     async def embeddings(request: Request, caller: CallerOf, exchange: ExchangeOf) -> Response:
         """OpenAI's embeddings, of masked texts."""
         asked = read_embedding_request(parse_json(await request.body(), bounds))
-        embedded = await gateway.embed(caller, asked.model, asked.texts)
+        embedded = await desks.inference.embed(caller, asked.model, asked.texts)
         exchange.usage, exchange.masked = Usage(embedded.prompt_tokens), embedded.masked
         return Json(embedding_answer(embedded, asked.encoding_format))
 
-    app.include_router(predict.router(gateway, observer, bounds, max_instances))
-    app.include_router(inference.router(gateway, bounds, max_instances))
+    app.include_router(
+        predict.router(desks.gateway, desks.inference, desks.catalog, observer, bounds, max_instances)
+    )
+    app.include_router(inference.router(desks.inference, desks.catalog, bounds, max_instances))
+    app.include_router(rubrics.router(desks.rubrics, desks.reviews, bounds))
+    app.include_router(grades.router(desks.reviews, observer, bounds))
+    app.include_router(batches.router(desks.batches, bounds))
     app.include_router(contracts.router())
 
     @app.get("/v1/models/{name:path}", tags=["models"])
     async def model(name: str) -> Response:
         """OpenAI's model object with KServe's `name` and `ready`."""
-        known = await gateway.model(name)
+        known = await desks.catalog.model(name)
         return Json({**listed(known), "name": known.name, "ready": True})
 
     return app

@@ -3,59 +3,102 @@
 https://kserve.github.io/website/docs/concepts/architecture/data-plane/v1-protocol
 """
 
+import hashlib
+from dataclasses import dataclass
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
+from gateway.catalog import Catalog
 from gateway.chat.request import Bounds, parse_json
 from gateway.contracts.grade import grade_answer
 from gateway.contracts.submission import read_submission
 from gateway.domain import Caller, Output, Usage
 from gateway.errors import InvalidRequest, PayloadTooLarge
 from gateway.grading.routing import GRADERS
+from gateway.inference import Inference
 from gateway.pipeline import Gateway
+from gateway.records import Once
 from gateway.rest.contracts import predict_operation
 from gateway.rest.labels import classification_answer, read_text
 from gateway.rest.observe import Exchange, Observer
 from gateway.rest.page import CallerOf, ExchangeOf, Json
 
+_LONGEST_KEY = 255
 
-def router(gateway: Gateway, observer: Observer, bounds: Bounds, max_instances: int) -> APIRouter:
+
+def router(
+    gateway: Gateway,
+    inference: Inference,
+    catalog: Catalog,
+    observer: Observer,
+    bounds: Bounds,
+    max_instances: int,
+) -> APIRouter:
     """The route over everything that predicts."""
     routes = APIRouter(tags=["models"])
 
-    async def graded(name: str, instances: list[Any], caller: Caller, exchange: Exchange) -> list[Any]:
+    async def graded(
+        name: str, instances: list[Any], caller: Caller, exchange: Exchange, wish: "_Wish"
+    ) -> list[Any]:
         submissions = [read_submission(instance) for instance in instances]
-        grades = await gateway.grade_all(caller, submissions, name)
-        exchange.usage = sum((one.grade.usage for one in grades), Usage())
+        if wish.once:
+            grades = await gateway.grade_once(caller, submissions, name, wish.once)
+        else:
+            grades = await gateway.grade_all(caller, submissions, name, fresh=wish.fresh)
+        exchange.usage = sum((one.grade.usage for one in grades if not one.cached), Usage())
+        exchange.masked = sum(one.masked for one in grades)
         for one in grades:
-            if one.grade.grader != name:
-                observer.fell_back(name, one.grade.grader)
+            observer.graded(name, one)
         return [grade_answer(one) for one in grades]
 
     async def inferred(name: str, instances: list[Any], caller: Caller, exchange: Exchange) -> list[Any]:
         """Classifications, or vectors when the model is an encoder."""
-        model = await gateway.inference_model(name)
+        model = await catalog.inference_model(name)
         texts = [read_text(instance) for instance in instances]
         if model.output is Output.EMBEDDING:
-            embedded = await gateway.embed(caller, name, texts)
+            embedded = await inference.embed(caller, name, texts)
             exchange.usage, exchange.masked = Usage(embedded.prompt_tokens), embedded.masked
             return embedded.vectors
-        classified = await gateway.classify(caller, name, texts)
+        classified = await inference.classify(caller, name, texts)
         exchange.masked = classified.masked
         return [classification_answer(one) for one in classified.predictions]
 
     @routes.post("/v1/models/{name}:predict", openapi_extra=predict_operation())
     async def predict(name: str, request: Request, caller: CallerOf, exchange: ExchangeOf) -> Response:
-        """A bare payload answers bare, `{"instances": [...]}` gives `{"predictions": [...]}`."""
-        payload = parse_json(await request.body(), bounds)
+        """A bare payload answers bare, `{"instances": [...]}` gives `{"predictions": [...]}`. For graders:
+        `Idempotency-Key` pins the answer, `Cache-Control: no-cache` has it graded anew."""
+        body = await request.body()
+        payload = parse_json(body, bounds)
         bare = "instances" not in payload
         instances = [payload] if bare else _instances(payload, max_instances)
-        answer = graded if name in GRADERS else inferred
-        predictions = await answer(name, instances, caller, exchange)
+        if name in GRADERS:
+            predictions = await graded(name, instances, caller, exchange, _wish(request, name, body))
+        else:
+            predictions = await inferred(name, instances, caller, exchange)
         return Json(predictions[0] if bare else {"predictions": predictions})
 
     return routes
+
+
+@dataclass(frozen=True, slots=True)
+class _Wish:
+    """What the headers of a grading request ask for."""
+
+    fresh: bool  # Cache-Control: no-cache
+    once: Once | None  # Idempotency-Key
+
+
+def _wish(request: Request, name: str, body: bytes) -> _Wish:
+    fresh = "no-cache" in request.headers.get("cache-control", "").lower()
+    key = request.headers.get("idempotency-key")
+    if key is None:
+        return _Wish(fresh, None)
+    if not 1 <= len(key) <= _LONGEST_KEY:
+        raise InvalidRequest(
+            f"An idempotency key has 1 to {_LONGEST_KEY} characters.", param="Idempotency-Key"
+        )
+    return _Wish(fresh, Once(key, hashlib.sha256(name.encode() + b"\0" + body).hexdigest()))
 
 
 def _instances(payload: dict[str, Any], most: int) -> list[Any]:

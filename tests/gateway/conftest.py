@@ -1,3 +1,5 @@
+import asyncio
+import shutil
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -7,8 +9,12 @@ from typing import Any
 import aiohttp
 import pytest
 
+from gateway.adapters.database.database import Database
 from gateway.adapters.embeddings import Embeddings
 from gateway.adapters.vllm import VLLM
+from gateway.domain import Artifact
+from gateway.errors import ArtifactRefused
+from gateway.ports import Artifacts
 from gateway.settings import Settings
 from gateway.wiring import Services, assembled
 from tests.fakes import FakeAnalyzer, FakeEmbeddings, FakeUpstream, serving
@@ -32,6 +38,11 @@ class Running:
         async with self.http.post(self.url + path, json=json, headers=headers, **kwargs) as response:
             return response.status, await response.json(), response.headers
 
+    async def put(self, path: str, json: Any) -> tuple[int, Any, Any]:
+        headers = {"authorization": f"Bearer {KEY}"}
+        async with self.http.put(self.url + path, json=json, headers=headers) as response:
+            return response.status, await response.json(), response.headers
+
     async def get(self, path: str, key: str = KEY) -> tuple[int, Any, Any]:
         headers = {"authorization": f"Bearer {key}"} if key else {}
         async with self.http.get(self.url + path, headers=headers) as response:
@@ -53,13 +64,37 @@ class Running:
             return await response.read()
 
 
+class NoArtifacts:
+    """Nothing lies anywhere."""
+
+    async def fetch(self, artifact: Artifact) -> tuple[str, str]:
+        raise ArtifactRefused("Set ARTIFACT_HOSTS.", param="artifact.url")
+
+
+@pytest.fixture(scope="session")
+def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A SQLite file with every table, to be copied: migrating costs more than most tests."""
+    file = tmp_path_factory.mktemp("store") / "migrated.db"
+
+    async def migrate() -> None:
+        database = Database(f"sqlite:///{file}")
+        await database.start()
+        await database.close()
+
+    asyncio.run(migrate())
+    return file
+
+
 @pytest.fixture
-async def start(tmp_path: Path) -> AsyncIterator[Callable[..., Any]]:
+async def start(tmp_path: Path, migrated: Path) -> AsyncIterator[Callable[..., Any]]:
     """Starts a gateway with the settings given; everything is closed with the test."""
     async with AsyncExitStack() as stack:
 
         async def started(
-            analyzer: FakeAnalyzer | None = None, embeddings: FakeEmbeddings | None = None, **settings: Any
+            analyzer: FakeAnalyzer | None = None,
+            embeddings: FakeEmbeddings | None = None,
+            artifacts: Artifacts | None = None,
+            **settings: Any,
         ) -> Running:
             """Without `embeddings` or an `embeddings_url` no embeddings service is configured."""
             upstream = FakeUpstream()
@@ -72,13 +107,27 @@ async def start(tmp_path: Path) -> AsyncIterator[Callable[..., Any]]:
                     settings["embeddings_url"], "", connect_timeout_s=1.0, max_connections=64
                 )
                 stack.push_async_callback(embedder.close)
+            store = tmp_path / "store.db"
+            if not store.exists():
+                shutil.copy(migrated, store)
             chosen = Settings(
-                **{"api_key": KEY, "api_keys_file": tmp_path / "keys.json", "llm_url": llm_url, **settings}
+                **{
+                    "api_key": KEY,
+                    "api_keys_file": tmp_path / "keys.json",
+                    "database_url": f"sqlite:///{store}",
+                    "llm_url": llm_url,
+                    **settings,
+                }
             )
             backend = VLLM(llm_url, "llm-key", connect_timeout_s=1.0, max_connections=64)
             stack.push_async_callback(backend.close)
             analyzer = analyzer or FakeAnalyzer()
-            services = assembled(chosen, backend, analyzer, embedder)
+            database = Database(chosen.database_url.get_secret_value())
+            stack.push_async_callback(database.close)
+            await database.start()
+            services = assembled(chosen, backend, analyzer, database, artifacts or NoArtifacts(), embedder)
+            services.runner.start()
+            stack.push_async_callback(services.runner.close)
             url = await stack.enter_async_context(serving(services.app))
             http = await stack.enter_async_context(aiohttp.ClientSession())
             return Running(url, upstream, analyzer, services, http)

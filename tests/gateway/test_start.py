@@ -30,17 +30,19 @@ def test_serving_a_request_loads_nothing_heavy() -> None:
 import asyncio, sys
 from gateway.settings import Settings
 from gateway.wiring import assembled
+from gateway.adapters.database.database import Database
 from gateway.adapters.vllm import VLLM
 from tests.fakes import FakeAnalyzer, FakeUpstream, serving
 import aiohttp
-import gateway.app, gateway.cli
+import gateway.app, gateway.cli, gateway.commands.serve
 
 async def main():
     upstream = FakeUpstream()
     async with upstream.running() as url:
         backend = VLLM(url, "k", connect_timeout_s=1, max_connections=4)
         settings = Settings(api_key="k", api_keys_file="/nonexistent/k")
-        made = assembled(settings, backend, FakeAnalyzer({{"Anna": "PERSON"}}))
+        nowhere = Database("sqlite:////nonexistent/db")
+        made = assembled(settings, backend, FakeAnalyzer({{"Anna": "PERSON"}}), nowhere, None)
         async with serving(made.app) as door, aiohttp.ClientSession() as http:
             body = {{"model": "tiny", "messages": [{{"role": "user", "content": "I am Anna"}}]}}
             headers = {{"authorization": "Bearer k"}}
@@ -66,6 +68,7 @@ def test_ready_within_three_seconds_without_the_ner_model(tmp_path: Path) -> Non
         "API_KEY": "k",
         "MASK_NAMES": "false",
         "API_KEYS_FILE": str(tmp_path / "keys.json"),
+        "DATABASE_URL": f"sqlite:///{tmp_path / 'store.db'}",
         "LLM_URL": "http://127.0.0.1:9",
     }
     began = time.monotonic()

@@ -18,7 +18,7 @@ from gateway.adapters.database.tables import (
     rubrics,
 )
 
-_BATCH = 100  # grades in one transaction: 25 ms with SQLite, 16 with PostgreSQL (four calls of 5 KB each)
+_BATCH = 100  # grades in one transaction: 25 ms with SQLite, 13 with PostgreSQL (four calls of 5 KB each)
 _ANSWER = (answers.c.key_id, answers.c.idempotency_key)
 
 

@@ -9,6 +9,7 @@ import pytest
 from gateway.batch.reading import Limits, csv_shape, json_format, read_rows
 from gateway.batch.rows import Fault, Format, Job, Row, Unusable
 from gateway.contracts.submission import read_submission
+from gateway.errors import InvalidRequest
 
 LIMITS = Limits(row=2000)
 
@@ -39,7 +40,7 @@ def test_a_csv_row_becomes_a_request_of_the_contract(file: Path) -> None:
         '"Ж-1";"Столица; ""Париж""";Что?;"[""Париж"", ""Paris""]";4;ru;text;stu-1;;5\n'
     )
     row = only(rows(file, text))
-    assert (row.id, row.line, row.target) == ("Ж-1", 2, "grader-llm")
+    assert (row.id, row.line, row.target) == ("Ж-1", 2, "grader-auto")
     submission = read_submission(row.payload)
     assert submission.text == 'Столица; "Париж"'
     assert submission.references == ("Париж", "Paris")
@@ -69,8 +70,15 @@ def test_what_the_job_says_is_for_rows_that_do_not(file: Path) -> None:
 
 def test_the_oldest_contract_gets_no_field_that_it_does_not_have(file: Path) -> None:
     line = {"id": "1", "submission": "a", "contract": "v1"}
-    row = only(rows(file, json.dumps(line), Job(Format.JSONL, question="Q?", max_score=5)))
+    row = only(rows(file, json.dumps(line), Job(Format.JSONL, question="Q?", max_score=5, grader="llm")))
     assert read_submission(row.payload).contract == "v1"
+    assert row.target == "grader-llm"
+
+
+def test_a_grader_that_is_no_text_is_left_to_the_contract(file: Path) -> None:
+    row = only(rows(file, '{"id": "1", "submission": "a", "grader": ["llm"]}', Job(Format.JSONL)))
+    with pytest.raises(InvalidRequest):
+        read_submission(row.payload)
 
 
 def test_labels_are_a_list_or_names_by_bars(file: Path) -> None:

@@ -132,11 +132,3 @@ def test_nothing_is_pruned_or_exported_from_tables_of_another_version(
         assert shell(*command) == 1
         assert "gateway store upgrade" in capsys.readouterr().err
     assert not (shell.folder / "grades.jsonl").exists()
-
-
-def test_a_wrong_address_is_one_sentence(shell: Shell, capsys: pytest.CaptureFixture[str]) -> None:
-    shell.address = "mysql://me:hidden@db/grades"
-    assert shell("status") == 2
-    told = capsys.readouterr().err
-    assert told.startswith("setting DATABASE_URL: must be ")
-    assert "hidden" not in told

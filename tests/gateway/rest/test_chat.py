@@ -171,7 +171,7 @@ async def test_a_client_who_leaves_cancels_the_upstream_call_within_a_second(run
         await asyncio.sleep(0.01)
     asking.cancel()
     await asyncio.wait_for(running.upstream.cancelled.wait(), 1)
-    while running.services.gateway.in_flight:
+    while running.services.guards.in_flight:
         await asyncio.sleep(0.01)
 
 

@@ -170,11 +170,10 @@ async def test_without_the_setting_a_silent_request_gets_its_own_grader_or_an_er
 
 
 async def test_an_error_about_the_request_is_no_reason_to_fall_back(start: Callable[..., Any]) -> None:
-    service = FakeEmbeddings()
-    running = await start(embeddings=service)
+    running = await start(embeddings=FakeEmbeddings())
     running.upstream.reply = FakeUpstream.status(400)
-    assert (await running.post(LLM, ANSWER))[0] == 400
-    assert service.bodies == []
+    status, body, _ = await running.post(LLM, ANSWER)
+    assert (status, body["code"]) == (400, "invalid_request")
 
 
 @pytest.mark.parametrize(("path", "wish"), [(LLM, "embedding"), (EMBEDDING, "llm")])

@@ -31,7 +31,7 @@ async def test_a_bare_payload_gets_a_bare_grade(running: Running) -> None:
     ]
     assert grade["versions"] == {
         "model": "tiny",
-        "prompt": "grade-full@1",
+        "prompt": "grade-full-en@2",
         "rubric": "default-code@1.0.0",
         "contract": "v1",
     }
@@ -68,7 +68,8 @@ async def test_model_calls_of_graders_wait_their_turn(start: Callable[..., Any])
         return web.json_response(completion(verdict(4)))
 
     running.upstream.reply = slow
-    status, _, _ = await running.post(PREDICT, {"instances": [{"submission": "x"}] * 14})
+    instances = [{"submission": f"answer {number}"} for number in range(14)]
+    status, _, _ = await running.post(PREDICT, {"instances": instances})
     assert (status, most) == (200, 2)  # 14 calls of 0.2 s by twos outlast the deadline of one call
 
 
@@ -169,7 +170,9 @@ async def test_personal_data_never_reaches_the_grader_and_comes_back_in_its_comm
 
     async def echo(_: web.Request, body: Any) -> web.Response:
         who = re.search(r"<PERSON\w+>", body["messages"][1]["content"]).group()  # type: ignore[union-attr]
-        return web.json_response(completion(verdict(4, evidence=who, comment=f"{who}, well done.")))
+        return web.json_response(
+            completion(verdict(4, evidence=f"{who} writes", comment=f"{who}, well done."))
+        )
 
     running.upstream.reply = echo
     payload = {
@@ -186,7 +189,7 @@ async def test_personal_data_never_reaches_the_grader_and_comes_back_in_its_comm
     for secret in ("Каренина", "anna@", "stu-123", "subm-9"):
         assert secret not in sent
     assert grade["comments"] == "Анна Каренина, well done."
-    assert grade["details"]["criteria"][0]["evidence"] == "Анна Каренина"
+    assert grade["details"]["criteria"][0]["evidence"] == "Анна Каренина writes"
 
 
 async def test_a_program_is_analysed_as_a_program(running: Running) -> None:

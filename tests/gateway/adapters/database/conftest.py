@@ -22,7 +22,7 @@ def postgresql() -> Iterator[str]:
         environment.setenv("XDG_RUNTIME_DIR", folder)  # pgserver warns at its import without one
         import pgserver
 
-        server = pgserver.get_server(Path(folder, "data"), cleanup_mode="stop")
+        server = pgserver.get_server(Path(folder, "data"), cleanup_mode="delete")
         try:
             server.psql("ALTER SYSTEM SET fsync = off")  # nobody's grades
             server.psql("SELECT pg_reload_conf()")

@@ -1,0 +1,79 @@
+"""Which models there are, behind which server."""
+
+from gateway.domain import Output, ServedModel
+from gateway.errors import GatewayError, ModelNotFound
+from gateway.grading.routing import GRADER_LLM
+from gateway.ports import ChatBackend, Embedder
+
+
+class Catalog:
+    def __init__(
+        self, backend: ChatBackend, embedder: Embedder | None, *, unknown_model_fallback: bool
+    ) -> None:
+        self._backend = backend
+        self._embedder = embedder
+        self._unknown_model_fallback = unknown_model_fallback
+
+    async def models(self) -> list[ServedModel]:
+        """The models a client may name: the served one, the grader on top of it, the embeddings service's.
+        A server that is down is left out; when none is up its error is raised."""
+        known, fault = await self._known()
+        if fault and not known:
+            raise fault
+        return known
+
+    async def model(self, name: str) -> ServedModel:
+        """The model of that name. Raises ModelNotFound, or a server's error: it may serve that model."""
+        known, fault = await self._known()
+        for model in known:
+            if model.name == name:
+                return model
+        raise fault or ModelNotFound("There is no model of that name.", param="name")
+
+    async def up(self) -> list[ServedModel]:
+        """The models of the servers that answer now."""
+        known, _ = await self._known()
+        return known
+
+    async def chat_model(self, name: str) -> ServedModel:
+        """The generative model of that name, or the served one where unknown names mean it."""
+        served = await self._backend.served_model()
+        if name != served.name and not self._unknown_model_fallback:
+            raise ModelNotFound("There is no model of that name.", param="model")
+        return served
+
+    async def inference_models(self) -> list[ServedModel]:
+        """The non-generative models: the embeddings service's, none where none is configured."""
+        return await self._embedder.models() if self._embedder else []
+
+    async def inference_model(self, name: str, output: Output | None = None) -> ServedModel:
+        """The non-generative model of that name, which answers with `output`. Raises ModelNotFound."""
+        for model in await self.inference_models():
+            if model.name == name:
+                if output not in (None, model.output):
+                    raise ModelNotFound("The model of that name answers with something else.", param="name")
+                return model
+        raise ModelNotFound("There is no model of that name.", param="name")
+
+    async def encoder(self, name: str) -> ServedModel:
+        """The encoder of that name, or the first one where unknown names mean it. Raises ModelNotFound."""
+        encoders = [m for m in await self.inference_models() if m.output is Output.EMBEDDING]
+        named = [encoder for encoder in encoders if encoder.name == name]
+        candidates = named or (encoders if self._unknown_model_fallback else [])
+        if not candidates:
+            raise ModelNotFound("There is no model of that name.", param="model")
+        return candidates[0]
+
+    async def _known(self) -> tuple[list[ServedModel], GatewayError | None]:
+        known: list[ServedModel] = []
+        fault = None
+        for served in (self._generative_models, self.inference_models):
+            try:
+                known += await served()
+            except GatewayError as error:
+                fault = fault or error
+        return known, fault
+
+    async def _generative_models(self) -> list[ServedModel]:
+        served = await self._backend.served_model()
+        return [served, ServedModel(GRADER_LLM, served.context_window, Output.GRADE)]

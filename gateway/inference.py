@@ -1,0 +1,57 @@
+"""The non-generative models' line: vectors, classifications and comparisons of masked texts."""
+
+from collections.abc import Sequence
+
+from gateway.catalog import Catalog
+from gateway.domain import Caller, Classified, Compared, Comparison, Embedded, Output
+from gateway.errors import ModelNotFound
+from gateway.grading.masked import comparison_texts, with_comparison_texts
+from gateway.guards import Guards, may_ask_models
+from gateway.ports import Embedder
+
+
+class Inference:
+    """What the embeddings service is asked for by name."""
+
+    def __init__(
+        self, guards: Guards, catalog: Catalog, embedder: Embedder | None, *, timeout_s: float
+    ) -> None:
+        self._guards = guards
+        self._catalog = catalog
+        self._embedder = embedder
+        self._timeout_s = timeout_s
+
+    async def embed(self, caller: Caller, model: str, texts: Sequence[str]) -> Embedded:
+        """Vectors of the masked texts. Raises ModelNotFound when no encoder has that name."""
+        may_ask_models(caller)
+        with self._guards.place():
+            encoder = await self._catalog.encoder(model)
+            masked = await self._guards.masked(texts)
+            vectors, tokens = await self._service.embed(masked.texts, self._timeout_s, encoder)
+            return Embedded(encoder.name, vectors, tokens, len(masked.originals))
+
+    async def classify(self, caller: Caller, model: str, texts: Sequence[str]) -> Classified:
+        """Labels of the masked texts. Raises ModelNotFound when no classifier has that name."""
+        may_ask_models(caller)
+        with self._guards.place():
+            classifier = await self._catalog.inference_model(model, Output.CLASSIFICATION)
+            masked = await self._guards.masked(texts)
+            found = await self._service.classify(classifier, masked.texts, self._timeout_s)
+            return Classified(classifier, found, len(masked.originals))
+
+    async def compare(self, caller: Caller, model: str, comparisons: Sequence[Comparison]) -> Compared:
+        """What masked submissions are worth by their references: the embedding grader's bare estimates,
+        without rubric or points. Raises ModelNotFound when it is not served."""
+        may_ask_models(caller)
+        with self._guards.place():
+            grader = await self._catalog.inference_model(model, Output.GRADE)
+            masked = await self._guards.masked(comparison_texts(comparisons))
+            fit = with_comparison_texts(comparisons, masked.texts)
+            estimates = await self._service.estimate(grader, fit, self._timeout_s)
+            return Compared(grader, estimates, len(masked.originals))
+
+    @property
+    def _service(self) -> Embedder:
+        if self._embedder is None:
+            raise ModelNotFound("No embeddings service is configured.", param="model")
+        return self._embedder
