@@ -141,6 +141,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         "LLM_URL": f"http://127.0.0.1:{wire.port}",
         "EMBEDDINGS_URL": f"http://127.0.0.1:{embeddings_wire.port}",
         "API_KEYS_FILE": str(folder / "keys.json"),
+        "DATABASE_URL": f"sqlite:///{folder / 'store.db'}",
         "UNKNOWN_MODEL_FALLBACK": "true",
         "LLM_TIMEOUT_S": "20",
     }

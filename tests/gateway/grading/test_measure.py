@@ -1,5 +1,10 @@
+"""What a submission is compared with, and what the comparison is worth."""
+
+from dataclasses import replace
+
 import pytest
 
+from gateway import domain
 from gateway.domain import Comparison, Criterion, Estimate, Rubric, Submission
 from gateway.errors import InvalidRequest
 from gateway.grading.measure import measure_of, verdict
@@ -20,6 +25,13 @@ def test_references_win_over_a_rubric_and_a_rubric_over_nothing() -> None:
     assert (alone.rubric, alone.review_reasons) == (ESSAY, ("criterion_as_reference",))
     with pytest.raises(InvalidRequest):
         measure_of(Submission("x", "text", None, 1.0, "Why?"))
+
+
+def test_test_results_have_their_place_beside_what_is_compared() -> None:
+    program = Submission("x", "code", "c", 1.0, references=("y",), tests=domain.TestResults(1, 2))
+    assert [one.id for one in measure_of(program).rubric.criteria] == ["CR1", "tests"]
+    own = measure_of(replace(program, references=(), rubric=ESSAY))
+    assert (own.rubric.id, len(own.comparisons)) == ("essay@1.0.0+tests", 2)
 
 
 @pytest.mark.parametrize(("score", "level"), [(0.0, 0), (0.004, 0), (0.006, 1), (0.834, 83), (1.0, 100)])

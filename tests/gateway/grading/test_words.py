@@ -11,7 +11,7 @@ from gateway.grading.words import Language, content_words, language_of, plain_wo
     [
         (("Plants make sugar.",), "en"),
         (("Растения делают сахар.",), "ru"),
-        (("Протокол TCP: three-way handshake, SYN, ACK",), "ru"),
+        (("Протокол TCP начинает three-way handshake: SYN, ACK",), "ru"),
         (("He said нет once, and then he went on and on in English.",), "en"),
         (("42", "Сколько будет?"), "ru"),
         (("<PERSON_1_k3f9x>", "Кто это?"), "ru"),
