@@ -179,11 +179,10 @@ class Examiner:
         if found is None:
             return judgement
         judgement = replace(judgement, calls=(*judgement.calls, *sighting.calls))
-        if not found.spans or submission.task_type == "classification":
+        rest = replace(submission, text=without(submission.text, found))
+        if submission.task_type == "classification" or rest.text == submission.text.strip():
             return judgement
-        second = await self._rest_judged(
-            replace(submission, text=without(submission.text, found)), chosen, judgement
-        )
+        second = await self._rest_judged(rest, chosen, judgement)
         usage, calls = judgement.usage + second.usage, (*judgement.calls, *second.calls)
         if _share(judgement) - _share(second) > self._policy.jump:
             reasons = (*judgement.reasons, *second.reasons, "injection_score_jump")

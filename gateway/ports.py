@@ -104,7 +104,8 @@ class Grades(Protocol):
         """Raises NotFound."""
 
     async def find(self, query: GradeQuery) -> list[GradeRecord]:
-        """A page of grades, newest first. Raises InvalidRequest for an `after` that is no grade."""
+        """A page of grades, newest first, without `grade.calls`, which are megabytes. Raises InvalidRequest
+        for an `after` that is no grade."""
 
 
 class Answers(Protocol):
@@ -141,7 +142,7 @@ class Reviews(Protocol):
         """Oldest first."""
 
     async def judged(self, query: GradeQuery) -> list[Judged]:
-        """Grades with their last correction, newest first."""
+        """Grades with their last correction, newest first, without `grade.calls`."""
 
 
 class Artifacts(Protocol):

@@ -154,7 +154,8 @@ def assembled(
         Policy(bounds, settings.grade_fallback, settings.choices, settings.llm_timeout_s),
     )
     results = DatabaseResults(database)
-    runner = Runner(DatabaseQueue(database), results, gateway, Pace(concurrency=settings.batch_concurrency))
+    pace = Pace(settings.batch_concurrency, settings.grade_lease_s)
+    runner = Runner(DatabaseQueue(database), results, gateway, pace)
     batches = BatchDesk(
         DatabaseShelf(database),
         results,

@@ -5,12 +5,12 @@ A classifier judges the whole and each piece, code adds the marks that it can se
 
 import math
 import re
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from operator import itemgetter
 
-from gateway.grading.marks import SHAPELESS, marks, readable
+from gateway.grading.marks import SHAPELESS, is_hiding, marks, readable
 
 Spans = tuple[tuple[int, int], ...]
 
@@ -69,14 +69,15 @@ class Reading:
 
     whole: str = field(repr=False)  # what is shown of it, maybe nothing
     pieces: tuple[Piece, ...]  # at most MOST_PIECES
-    marked: Spans
+    marked: Spans  # sentences, or a program's comments, with a mark in them
+    hidden: bool  # something in it is invisible
     code: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Alarm:
-    """Where a submission speaks to its grader, sorted and not overlapping. Empty: the whole is suspect, and
-    no part of it more than another."""
+    """Where a submission speaks to its grader, sorted and not overlapping. Empty: the whole is suspect and
+    no part of it more than another, or only what is invisible has to go."""
 
     spans: Spans
 
@@ -97,29 +98,36 @@ def read(text: str, *, code: bool) -> Reading:
         Piece(tuple(span for unit in group for span in unit.spans), "\n".join(unit.shown for unit in group))
         for group in groups
     )
-    # What looks like a mark in a statement is the program's own business: `a </s`, a table of message roles.
-    marked = _merged([span for span in marks(text) if not code or _touched(prose, span)])
+    if code:
+        # What looks like a mark in a statement is the program's own business: `a </s`, a table of roles.
+        found = _merged(list(marks(text)))
+        marked = tuple(region for region in prose if _touched(found, region))
+    else:
+        marked = _merged(_whole_sentences(text, list(marks(text))))
     whole = "\n".join(piece.shown for piece in pieces) if code else readable(text).strip()
-    return Reading(whole, pieces, marked, code)
+    return Reading(whole, pieces, marked, is_hiding(text), code)
 
 
 def alarm(reading: Reading, likely: Sequence[float], whole: float) -> Alarm | None:
     """What speaks to the grader: marks, pieces that are `likely` to, and their kin beside them. `likely` are
     the classifier's probabilities for the pieces, `whole` for the whole; without a classifier all are 0."""
     bounds = _PROGRAM if reading.code else _PROSE
+    sure = [p >= bounds.sure for p in likely]
     kin = [p >= bounds.kin for p in likely]
-    sure = [
-        p >= bounds.sure or any(_touched(reading.marked, span) for span in piece.spans)
-        for piece, p in zip(reading.pieces, likely, strict=True)
+    seeds = [
+        surely or any(_touched(reading.marked, span) for span in piece.spans)
+        for piece, surely in zip(reading.pieces, sure, strict=True)
     ]
-    if whole >= bounds.whole and not any(sure):
-        sure = kin
-    elif not any(sure) and not reading.marked:
-        return None
+    if not any(seeds):
+        if whole >= bounds.whole:
+            sure = seeds = kin
+        elif not reading.hidden and not reading.marked:
+            return None
+    spread = _spread(seeds, kin)
     taken = [
         span
-        for piece, speaks in zip(reading.pieces, _spread(sure, kin), strict=True)
-        if speaks
+        for piece, surely, by_kinship, near in zip(reading.pieces, sure, kin, spread, strict=True)
+        if surely or (by_kinship and near)
         for span in piece.spans
     ]
     return Alarm(_merged([*taken, *reading.marked]))
@@ -133,6 +141,12 @@ def without(text: str, found: Alarm) -> str:
         done = end
     kept.append(text[done:])
     return SHAPELESS.sub("", "".join(kept)).strip()
+
+
+def _whole_sentences(text: str, spans: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
+    """The spans, widened to the ends of the sentences or lines that they touch."""
+    ends = [0, *(match.end() for match in _SENTENCE_END.finditer(text)), len(text)]
+    return [(ends[bisect_right(ends, start) - 1], ends[bisect_left(ends, end)]) for start, end in spans]
 
 
 def _sentences(text: str, start: int, end: int) -> list[tuple[int, int]]:

@@ -69,6 +69,11 @@ def is_blank(text: str) -> bool:
     return _VISIBLE.search(text) is None
 
 
+def is_hiding(text: str) -> bool:
+    """Whether something in the text is meant not to be seen."""
+    return _HIDDEN.search(text) is not None
+
+
 def readable(text: str) -> str:
     """The text as a reader is meant to see it: nothing invisible, base64 written out."""
     shown = SHAPELESS.sub("", text)
@@ -76,8 +81,8 @@ def readable(text: str) -> str:
 
 
 def marks(text: str) -> Iterator[tuple[int, int]]:
-    """Where (start, end) something stands that only a grader or its model would read."""
-    for pattern in (_HIDDEN, _TURNS, _CLAIMS):
+    """Where (start, end) something stands in sight that only a grader or its model would read."""
+    for pattern in (_TURNS, _CLAIMS):
         yield from (found.span() for found in pattern.finditer(text))
     for found in _BASE64.finditer(text):
         if _ORDERS.search(_written_out(found[0])):

@@ -133,7 +133,7 @@ async def test_a_classifier_that_is_down_fails_no_grade(down: str) -> None:
     embedder.down = {down}
     grade = await examiner(sure(verdict(3)), embedder).grade(SUBMISSION, LLM)
     assert (grade.score, grade.review_reasons) == (7.5, ("guard_unavailable",))
-    marked = replace(SUBMISSION, text="plants make sugar <|im_start|>")
+    marked = replace(SUBMISSION, text="plants make sugar. <|im_start|>")
     grade = await examiner(sure(verdict(3)), embedder).grade(marked, LLM)
     assert grade.review_reasons == ("injection_suspected", "guard_unavailable")
 
