@@ -2,7 +2,7 @@
 
 from gateway.domain import Output, ServedModel
 from gateway.errors import GatewayError, ModelNotFound
-from gateway.grading.routing import GRADER_LLM
+from gateway.grading.routing import GRADER_AUTO, GRADER_LLM
 from gateway.ports import ChatBackend, Embedder
 
 
@@ -72,6 +72,10 @@ class Catalog:
                 known += await served()
             except GatewayError as error:
                 fault = fault or error
+        graders = [model for model in known if model.output is Output.GRADE]
+        if graders:
+            widest = max(model.context_window for model in graders)
+            known.append(ServedModel(GRADER_AUTO, widest, Output.GRADE))
         return known, fault
 
     async def _generative_models(self) -> list[ServedModel]:

@@ -13,8 +13,9 @@ from typing import Any
 
 import orjson
 
-from gateway.domain import Caller, Grade, Submission
+from gateway.domain import Caller, Grade, Rubric, Submission
 from gateway.errors import GatewayError, NotFound, Overloaded
+from gateway.grading.rubric import with_tests, without_tests
 from gateway.ports import Grades, Ledger
 from gateway.records import GradeRecord
 
@@ -28,6 +29,7 @@ class Sheet:
     caller: Caller
     submission: Submission
     nonce: str  # ends every placeholder in the submission and stands nowhere else in it
+    stored_rubric: Rubric | None = None  # as the store has it: in the submission its texts are masked
 
 
 class GradeBook:
@@ -102,7 +104,7 @@ class GradeBook:
             created_at=datetime.now(UTC),
             key_id=sheet.caller.key_id,
             submission=sheet.submission,
-            rubric=grade.rubric,
+            rubric=_as_stored(grade.rubric, sheet),
             grade=grade,
             nonce=sheet.nonce,
             ms=round((time.perf_counter() - began) * 1000, 3),
@@ -167,6 +169,14 @@ def content_key(sheet: Sheet, identity: Mapping[str, str]) -> str:
     text = orjson.dumps([asdict(decides), dict(identity)], option=orjson.OPT_SORT_KEYS)
     # The nonce is another one at every request.
     return hashlib.sha256(text.replace(f"_{sheet.nonce}>".encode(), b"_>")).hexdigest()
+
+
+def _as_stored(used: Rubric, sheet: Sheet) -> Rubric:
+    """The rubric of a grade with the store's own words, so that the store knows it again."""
+    stored = sheet.stored_rubric
+    if stored is None or stored.id != without_tests(used).id:
+        return used
+    return with_tests(stored, sheet.submission)
 
 
 def _hand_in(key_id: str, submission: Submission) -> tuple[str, str | None, str | None]:

@@ -191,11 +191,14 @@ class Gateway:
             text, found = await self._shelves.artifacts.fetch(submission.artifact)
             # A presigned address is a secret, and not kept.
             submission = replace(submission, text=text, artifact=Artifact("", found))
+        stored = None
         if submission.rubric_id is not None:
-            record = await self._shelves.rubrics.get(submission.rubric_id)
-            submission = replace(submission, rubric=record.rubric, rubric_id=None)
-        masked = await self._guards.masked(*submission_texts(submission, code=submission.task_type == "code"))
-        return Sheet(caller, with_submission_texts(submission, masked.texts), masked.nonce), masked
+            stored = (await self._shelves.rubrics.get(submission.rubric_id)).rubric
+            submission = replace(submission, rubric=stored, rubric_id=None)
+        code = submission.task_type == "code"
+        masked = await self._guards.masked(*submission_texts(submission, code=code))
+        fit = with_submission_texts(submission, masked.texts)
+        return Sheet(caller, fit, masked.nonce, stored), masked
 
     def _route(self, grader: str, submission: Submission) -> routing.Route:
         policy = self._policy

@@ -48,6 +48,7 @@ from gateway.rest.pages import Desks, pages
 from gateway.reviews import ReviewDesk
 from gateway.rubrics import RubricBook
 from gateway.settings import Settings
+from gateway.turns import InTurn
 
 log = logging.getLogger(__name__)
 
@@ -182,7 +183,8 @@ def assembled(
     return Services(gateway, guards, observer, runner, door)
 
 
-def _examiner(settings: Settings, backend: ChatBackend, embedder: Embedder | None) -> Examiner:
+def _examiner(settings: Settings, backend: ChatBackend, service: Embedder | None) -> Examiner:
+    embedder = InTurn(service, settings.grade_embeddings_concurrency) if service else None
     graders: dict[str, Grader | EmbeddingGrader] = {
         GRADER_LLM: Grader(
             backend,

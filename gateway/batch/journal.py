@@ -45,7 +45,7 @@ class Tally:
 
 
 class Journal:
-    """Made by open_journal(). Not for more than one thread at a time, but for sync()."""
+    """Made by open_journal(). One thread adds rows, any other may sync() meanwhile."""
 
     def __init__(self, path: Path, file: BinaryIO) -> None:
         self.path = path
@@ -54,7 +54,7 @@ class Journal:
         self._places = array("q")  # by row: where its line begins
         self._end = 0
         self._unwritten: list[bytes] = []
-        self._writing = Lock()
+        self._adding, self._writing = Lock(), Lock()
 
     def has(self, index: int) -> bool:
         return index < len(self._places) and self._places[index] != _UNDONE
@@ -62,7 +62,8 @@ class Journal:
     def add(self, index: int, row_id: str, outcome: Outcome) -> None:
         """Takes down what became of a row; on disk with the next sync()."""
         line = _line(index, row_id, outcome)
-        self._unwritten.append(line)
+        with self._adding:
+            self._unwritten.append(line)
         self._note(index, self._end, outcome)
         self._end += len(line)
 
@@ -74,7 +75,8 @@ class Journal:
     def sync(self) -> None:
         """Returns when everything added before is on disk. After an OSError nothing may be added any more."""
         with self._writing:
-            lines, self._unwritten = self._unwritten, []
+            with self._adding:
+                lines, self._unwritten = self._unwritten, []
             if lines:
                 self._file.write(b"".join(lines))
                 self._file.flush()
@@ -180,6 +182,6 @@ def _read(line: bytes) -> tuple[int, Outcome] | None:
     """Row and outcome; None for a line that is damaged."""
     try:
         entry = orjson.loads(line)
-        return entry["n"], outcome_of(entry)
-    except (orjson.JSONDecodeError, KeyError, TypeError):
+        return int(entry["n"]), outcome_of(entry)
+    except (KeyError, TypeError, ValueError):
         return None

@@ -15,26 +15,25 @@ from gateway.grading.marks import SHAPELESS, is_hiding, marks, readable
 Spans = tuple[tuple[int, int], ...]
 
 MOST_PIECES = 64
-_LEAST_LETTERS = (
-    10  # the detector takes "Order:" or "p10 = 0.05" for an order: it is asked with its neighbour
-)
+_LEAST_LETTERS = 10  # the detector takes a bare "Result:" for an order: it is asked with its neighbour
 _LEAST_WORDS = 3  # of a comment or literal of a program
 
 
 @dataclass(frozen=True, slots=True)
 class _Bounds:
     """Probabilities from which a piece, or the whole, speaks to the grader; and from which a piece does that
-    stands beside one: "Reason: complete and correct." after a verdict of the student's own making."""
+    stands beside one: "Reason: nothing is missing." after a verdict of the student's own making."""
 
     sure: float
     kin: float
     whole: float
 
 
-# Chosen on training parts. Prose: of 140 attacks in grader_injection 140 are found (136 from 0.7), of 1,995
-# answers in saf_en and mohler 16 flagged (10). The detector has seen no programs: of 300 Java files from 0.65
-# a third would be flagged, from 0.9 with short literals left out hardly any.
-_PROSE = _Bounds(sure=0.65, kin=0.5, whole=0.8)
+# Chosen on training parts. Prose: of 140 attacks in grader_injection all are found (124 by marks alone), of
+# 1,995 answers in saf_en and mohler 1 is flagged (15 from 0.65). The detector has seen no programs: from
+# 0.65 a third of 300 Java files would be flagged, from 0.9 with short literals left out none is, and of the
+# same attacks in a program's comment 136 are found.
+_PROSE = _Bounds(sure=0.75, kin=0.5, whole=0.8)
 _PROGRAM = _Bounds(sure=0.9, kin=0.6, whole=0.9)
 
 _SENTENCE_END = re.compile(r"(?<=[.!?…])\s+|\n+")
@@ -85,6 +84,8 @@ class Alarm:
 def read(text: str, *, code: bool) -> Reading:
     """Takes some milliseconds for a long text."""
     prose = [found.span() for found in _PROGRAM_PROSE.finditer(text)] if code else [(0, len(text))]
+    if not code and sum(map(str.isalpha, text)) < _LEAST_LETTERS:
+        prose = []  # no room for an order
     units: list[Piece] = []
     for region in prose:
         for start, end in _sentences(text, *region):
@@ -104,7 +105,7 @@ def read(text: str, *, code: bool) -> Reading:
         marked = tuple(region for region in prose if _touched(found, region))
     else:
         marked = _merged(_whole_sentences(text, list(marks(text))))
-    whole = "\n".join(piece.shown for piece in pieces) if code else readable(text).strip()
+    whole = readable(text).strip() if pieces and not code else "\n".join(piece.shown for piece in pieces)
     return Reading(whole, pieces, marked, is_hiding(text), code)
 
 

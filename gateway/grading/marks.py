@@ -48,6 +48,15 @@ _CLAIMS = re.compile(
     re.IGNORECASE,
 )
 
+# An order to set aside what the grader goes by. Not "the processor ignores the instructions before it".
+_OVERRIDES = re.compile(
+    r"(?:^\W{0,8}|(?<=[.!?:;]\s)|\bplease )(?:ignore|disregard|forget|override|bypass)\b[^\n.!?]{0,40}?"
+    r"\b(?:instructions?|rubric|prompt|guidelines|criteria|grading|everything above)\b"
+    r"|\b(?:игнорируй|игнорируйте|забудь|забудьте|не обращай(?:те)? внимания)\b[^\n.!?]{0,40}?"
+    r"\b(?:инструкци\w+|рубрик\w+|критери\w+|правил\w+|вс[её],? что (?:выше|сказано))",
+    re.IGNORECASE | re.MULTILINE,
+)
+
 _BASE64 = re.compile(r"(?<![A-Za-z0-9+/=])[A-Za-z0-9+/]{16,4000}={0,2}(?![A-Za-z0-9+/=])")
 _ORDERS = re.compile(
     r"\b(?:score|scores|grade|grades|grader|marks|points|instructions?|ignore|disregard|rubric|prompt"
@@ -82,7 +91,7 @@ def readable(text: str) -> str:
 
 def marks(text: str) -> Iterator[tuple[int, int]]:
     """Where (start, end) something stands in sight that only a grader or its model would read."""
-    for pattern in (_TURNS, _CLAIMS):
+    for pattern in (_TURNS, _CLAIMS, _OVERRIDES):
         yield from (found.span() for found in pattern.finditer(text))
     for found in _BASE64.finditer(text):
         if _ORDERS.search(_written_out(found[0])):

@@ -84,6 +84,13 @@ def with_tests(rubric: Rubric, submission: Submission) -> Rubric:
     return replace(rubric, version=f"{rubric.version}{WITH_TESTS}", criteria=(*rubric.criteria, tests))
 
 
+def without_tests(rubric: Rubric) -> Rubric:
+    """What with_tests() has made the rubric of."""
+    if not rubric.version.endswith(WITH_TESTS):
+        return rubric
+    return replace(rubric, version=rubric.version.removesuffix(WITH_TESTS), criteria=rubric.criteria[:-1])
+
+
 def for_model(rubric: Rubric) -> tuple[Criterion, ...]:
     """The criteria that a model is asked about: it never sees the others."""
     return tuple(criterion for criterion in rubric.criteria if criterion.source is Source.MODEL)

@@ -18,6 +18,7 @@ such only other each any all one two you your our his her
 когда где который которая которые также только более менее можно нужно так там тут этого этой этом
 """
 _STOP_WORDS = frozenset(_FUNCTION_WORDS.split())
+_LANGUAGE_CHARS = 4000  # the beginning tells it
 _STEM = 5  # letters: a crude stem that serves both languages
 _CYRILLIC = re.compile("[а-яёА-ЯЁ]")
 _LATIN = re.compile("[a-zA-Z]")
@@ -46,7 +47,7 @@ def language_of(*texts: str) -> Language:
     """The language of the first text that has letters, English without any. A quarter of Cyrillic letters
     makes a text Russian: answers on computing are full of Latin terms."""
     for text in texts:
-        own = _PLACEHOLDER.sub("", text)
+        own = _PLACEHOLDER.sub("", text[:_LANGUAGE_CHARS])
         cyrillic, latin = len(_CYRILLIC.findall(own)), len(_LATIN.findall(own))
         if cyrillic + latin:
             return Language.RUSSIAN if cyrillic * 4 >= cyrillic + latin else Language.ENGLISH

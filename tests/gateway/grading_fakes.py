@@ -76,7 +76,7 @@ class FakeModel:
 
 class FakeEmbedder:
     """An Embedder whose grader counts words that it has in common with the best reference, and whose
-    classifiers find their last label where a text says "ignore the rubric" or "win"."""
+    classifiers find their last label where a text says "be generous" or "win"."""
 
     def __init__(self, *served: ServedModel) -> None:
         self.served = list(served) or [GRADE, DETECTOR, SPAM]
@@ -112,7 +112,7 @@ class FakeEmbedder:
     @staticmethod
     def _classification(model: ServedModel, text: str) -> Classification:
         first, last = model.labels[0], model.labels[-1]
-        found = last if "ignore the rubric" in text.lower() or "win" in text.lower() else first
+        found = last if "be generous" in text.lower() or "win" in text.lower() else first
         likely = {first: 0.03, last: 0.97} if found == last else {first: 0.97, last: 0.03}
         return Classification(found, 0.97, likely, needs_review=False, cut=False)
 

@@ -25,6 +25,8 @@ _ITEM = (batch_items.c.batch_id, batch_items.c.position)
 _EXPIRED = Failure("expired", "The batch was not over in time.")
 _FATAL = Failure(Code.INTERNAL.value, "The gateway fails over this item.")
 _CANCELLED = Failure("cancelled", "The batch was cancelled before this item was begun.")
+_AT_ONCE = 20  # batches that take turns, the oldest ones
+_ROUNDS = 5  # of looking, when another process has taken what was found
 _FORGOTTEN = 20  # batches in one transaction, up to a thousand items each
 
 
@@ -36,7 +38,7 @@ class DatabaseQueue:
 
     async def lease(self, owner: str, most: int, lease_s: float) -> list[Leased]:
         def lease(connection: Connection) -> list[Leased]:
-            found = _free(connection, most, lock=True)
+            found = _taken(connection, most)
             if found:
                 these = tuple_(*_ITEM).in_([(one.batch_id, one.position) for one in found])
                 taken = {"owner": owner, "until_s": clock(connection) + lease_s}
@@ -134,24 +136,44 @@ class DatabaseResults:
         await self._database.write(sweep)
 
 
-def _free(connection: Connection, most: int, *, lock: bool = False) -> Sequence[Any]:
-    """Open items that nobody has, the first of each batch before the second of any."""
-    question = (
-        select(*_ITEM, batch_items.c.item, batches.c.key_id, batches.c.role)
-        .join_from(batch_items, batches)
-        .where(
-            _OPEN,
-            batch_items.c.until_s <= clock(connection),
-            batch_items.c.tries < _MOST_TRIES,
-            batches.c.cancelled_at.is_(None),
-            batches.c.expires_at > datetime.now(UTC),
-        )
-        .order_by(batch_items.c.position, batches.c.created_at, batches.c.id)
-        .limit(most)
+def _free(connection: Connection, most: int) -> list[tuple[str, int]]:
+    """Items that nobody has, the first of each batch before the second of any. A question for each batch
+    reads a few rows off an index, 0.3 ms; one for all would sort every open item, 20 ms for 20,000."""
+    waiting = select(batches.c.id).where(
+        batches.c.ended_at.is_(None),
+        batches.c.cancelled_at.is_(None),
+        batches.c.expires_at > datetime.now(UTC),
     )
-    if lock:
-        question = question.with_for_update(of=batch_items, skip_locked=True)
-    return connection.execute(question).all()
+    oldest = list(connection.scalars(waiting.order_by(batches.c.created_at, batches.c.id).limit(_AT_ONCE)))
+    places = []
+    for age, batch_id in enumerate(oldest):
+        of_batch = select(batch_items.c.position).where(
+            _OPEN, batch_items.c.batch_id == batch_id, *_nobodys(connection)
+        )
+        first = connection.scalars(of_batch.order_by(batch_items.c.position).limit(most))
+        places += [(position, age, batch_id) for position in first]
+    return [(batch_id, position) for position, _, batch_id in sorted(places)[:most]]
+
+
+def _taken(connection: Connection, most: int) -> Sequence[Any]:
+    """Some that nobody has and, until the end of the transaction, nobody can have."""
+    for _ in range(_ROUNDS):
+        places = _free(connection, most)
+        question = (
+            select(*_ITEM, batch_items.c.item, batches.c.key_id, batches.c.role)
+            .join_from(batch_items, batches)
+            .where(_OPEN, tuple_(*_ITEM).in_(places), *_nobodys(connection))
+            .order_by(batch_items.c.position, batches.c.created_at)
+            .with_for_update(of=batch_items)
+        )
+        found = connection.execute(question).all()
+        if found or not places:
+            break
+    return found
+
+
+def _nobodys(connection: Connection) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+    return batch_items.c.until_s <= clock(connection), batch_items.c.tries < _MOST_TRIES
 
 
 def _end_idle(

@@ -24,6 +24,7 @@ from gateway.adapters.database.rows import WholeGrade, insert_into, inserted, wh
 from gateway.adapters.database.rubrics import at_version, numbers
 from gateway.adapters.database.tables import claims, grades, model_calls, rubrics
 from gateway.domain import Rubric
+from gateway.grading.rubric import without_tests
 from gateway.records import GradeRecord
 
 
@@ -111,6 +112,7 @@ def clock(connection: Connection) -> ColumnElement[float]:
 def _mark_used(connection: Connection, rubric: Rubric) -> None:
     """Where that very rubric is stored. Its row is locked only while it is unused: it must not be replaced
     between our look and our mark."""
+    rubric = without_tests(rubric)
     version = numbers(rubric.version)
     if version is None:
         return

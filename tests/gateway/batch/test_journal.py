@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import tempfile
+import threading
 from pathlib import Path
 
 import pytest
@@ -113,6 +114,24 @@ def test_two_processes_never_have_one_journal(tmp_path: Path) -> None:
     mine = open_journal(path, "a", fresh=False)
     assert mine.has(0)
     mine.close()
+
+
+def test_rows_may_be_added_while_others_are_being_written(tmp_path: Path) -> None:
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        journal = open_journal(tmp_path / "j", "a", fresh=False)
+        adding = threading.Thread(
+            target=lambda: [journal.add(n, str(n), Failure("internal", str(n))) for n in range(20_000)]
+        )
+        adding.start()
+        while adding.is_alive():
+            journal.sync()
+    finally:
+        sys.setswitchinterval(interval)
+    journal.sync()
+    assert [journal.outcome(n) for n in range(20_000)] == [Failure("internal", str(n)) for n in range(20_000)]
+    journal.close()
 
 
 def test_only_its_owner_reads_a_journal(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from gateway.grading.prompt import Parts
 
 def test_cuts_come_in_the_stated_order() -> None:
     parts = Parts("q " * 500, "r " * 500, "s " * 500)
-    touched = []
+    touched: list[str] = []
     while (shorter := cut(parts, 150)) is not None:
         changed = next(
             name

@@ -9,7 +9,7 @@ from tests.fakes import FakeAnalyzer, FakeEmbeddings
 from tests.gateway.conftest import Running
 
 SPAM = "/v1/models/spam:predict"
-EVERYTHING = ["tiny", "grader-llm", "tiny-encoder", "spam", "grader-embedding"]
+EVERYTHING = ["tiny", "grader-llm", "tiny-encoder", "spam", "grader-embedding", "grader-auto"]
 
 
 async def test_instances_get_predictions_and_a_bare_text_a_bare_one(start: Callable[..., Any]) -> None:
@@ -105,7 +105,7 @@ async def test_everything_that_is_served_is_listed_and_found(start: Callable[...
 
 async def test_the_list_leaves_out_what_is_down(start: Callable[..., Any]) -> None:
     no_service = await start(embeddings_url="http://127.0.0.1:9")
-    assert (await no_service.get("/v1/models"))[1]["models"] == ["tiny", "grader-llm"]
+    assert (await no_service.get("/v1/models"))[1]["models"] == ["tiny", "grader-llm", "grader-auto"]
     no_model = await start(embeddings=FakeEmbeddings(), llm_url="http://127.0.0.1:9")
     assert (await no_model.get("/v1/models"))[1]["models"] == EVERYTHING[2:]
     assert (await no_model.get("/v1/models/spam"))[0] == 200

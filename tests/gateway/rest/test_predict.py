@@ -271,7 +271,7 @@ async def test_too_many_instances_are_413(start: Callable[..., Any]) -> None:
 async def test_models_are_listed_for_openai_and_kserve_in_one_answer(running: Running) -> None:
     _, body, _ = await running.get("/v1/models")
     assert body["object"] == "list"
-    assert body["models"] == ["tiny", "grader-llm"] == [entry["id"] for entry in body["data"]]
+    assert body["models"] == ["tiny", "grader-llm", "grader-auto"] == [entry["id"] for entry in body["data"]]
     _, one, _ = await running.get("/v1/models/grader-llm")
     assert (one["id"], one["object"], one["name"], one["ready"]) == (
         "grader-llm",

@@ -8,7 +8,7 @@ import pytest
 
 from gateway.adapters.keyring import add_key
 from gateway.domain import Role
-from tests.fakes import FakeUpstream
+from tests.fakes import FakeAnalyzer, FakeUpstream
 from tests.gateway.conftest import Running
 
 ESSAY = {
@@ -80,6 +80,26 @@ async def test_a_version_is_changed_while_nothing_was_graded_by_it(running: Runn
     assert (status, refusal["code"]) == (409, "conflict")
     _, kept, _ = await running.get("/v1/rubrics/essay")
     assert (kept["used"], kept["grading_notes"]) == (True, "New.")
+
+
+async def test_a_rubric_is_known_again_behind_masked_words_and_beside_test_results(
+    start: Callable[..., Any],
+) -> None:
+    running = await start(analyzer=FakeAnalyzer({"Newton": "PERSON"}))
+    criteria = [{"id": "CR1", "description": "Uses Newton's method.", "weight": 1.0}]
+    await made(running, criteria=criteria, constraints=[])
+    running.upstream.reply = verdicts(2)
+    program = {**GRADE, "task_type": "code", "metadata": {"tests": {"passed": 9, "total": 10}}}
+    _, grade, _ = await running.post("/v1/models/grader-llm:predict", program)
+    assert (grade["score"], grade["versions"]["rubric"]) == (7.0, "essay@1.0.0+tests")
+    assert "Newton" not in running.upstream.raw[-1].decode()
+    _, kept, _ = await running.get("/v1/rubrics/essay")
+    assert (kept["used"], kept["criteria"][0]["description"]) == (True, "Uses Newton's method.")
+    await made(running, criteria=criteria, constraints=["if CR1 < 0.6 then cap total at 0.1"])
+    _, outcome, _ = await running.post("/v1/rubrics/essay@1.1.0:rescore?from=1.0.0", {})
+    assert (outcome["grades"], outcome["changed"]) == (1, 1)
+    _, page, _ = await running.get("/v1/grades?limit=1")
+    assert (page["data"][0]["score"], page["data"][0]["versions"]["rubric"]) == (1.0, "essay@1.1.0+tests")
 
 
 async def test_the_same_version_twice_is_a_conflict_and_what_is_not_there_is_404(running: Running) -> None:

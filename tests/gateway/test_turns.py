@@ -1,0 +1,36 @@
+"""Graders ask the embeddings service a few at a time."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+from gateway.domain import Classification, ServedModel
+from gateway.turns import InTurn
+
+MODEL = ServedModel("spam", 256)
+
+
+class Service:
+    """Counts who is inside."""
+
+    def __init__(self) -> None:
+        self.inside = self.most = 0
+
+    async def classify(self, _: ServedModel, texts: Sequence[str], __: float) -> tuple[Classification, ...]:
+        self.inside += 1
+        self.most = max(self.most, self.inside)
+        await asyncio.sleep(0)
+        self.inside -= 1
+        if texts == ["bad"]:
+            raise ValueError
+        return ()
+
+
+async def test_more_than_so_many_wait_and_a_failure_gives_its_turn_back() -> None:
+    service: Any = Service()
+    in_turn = InTurn(service, 2)
+    texts = [["bad"], ["a"], ["bad"], ["b"], ["c"], ["d"]]
+    asked = (in_turn.classify(MODEL, one, 1.0) for one in texts)
+    outcomes = await asyncio.gather(*asked, return_exceptions=True)
+    assert [type(outcome) for outcome in outcomes] == [ValueError, tuple, ValueError, tuple, tuple, tuple]
+    assert service.most == 2
