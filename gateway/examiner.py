@@ -48,6 +48,7 @@ class ExaminerPolicy:
     second_opinion: SecondOpinion = SecondOpinion.CHECK
     disagreement: float = 0.5  # shares of the maximum further apart are for a person
     jump: float = 0.2  # share of the maximum that words to the grader may earn before they earn nothing
+    watch: bool = True  # False: words to the grader are neither looked for nor taken out
     watch_timeout_s: float = 5.0
     opinion_timeout_s: float = 10.0
 
@@ -74,14 +75,14 @@ class Examiner:
         return {
             **common,
             **own,
-            "detector": await self._watch.detector(),
+            "detector": await self.detector(),
             "second_opinion": await self._opinion_identity(submission, chosen),
         }
 
     async def detector(self) -> str:
-        """What watches over words to the grader: a classifier's name and version; `none`, only code does; or
-        `unavailable`."""
-        return await self._watch.detector()
+        """What watches over words to the grader: a classifier's name and version; `none`, only code does;
+        `unavailable`, it cannot be asked now; or `off`."""
+        return await self._watch.detector() if self._policy.watch else "off"
 
     async def grade(self, submission: Submission, grader: str) -> Grade:
         """Grades a submission that holds no personal data any more. Raises ModelNotFound for a grader that is
@@ -94,11 +95,14 @@ class Examiner:
             return await chosen.grade(submission)  # by test results alone: no model reads a word of it
         async with together() as group:
             judging = group.create_task(self._judged(submission, chosen))
-            looking = group.create_task(self._watch.look(submission))
+            looking = group.create_task(self._look(submission))
         judgement = await self._guarded(submission, chosen, judging.result(), looking.result())
         if await aside(submission.text, lambda: off_topic(submission)):
             judgement = _with_reasons(judgement, "off_topic_suspected")
         return rubric.grade(submission, replace(judgement, reasons=_in_order(judgement.reasons)))
+
+    async def _look(self, submission: Submission) -> Sighting:
+        return await self._watch.look(submission) if self._policy.watch else Sighting(None)
 
     # Who judges
 

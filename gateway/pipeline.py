@@ -242,6 +242,7 @@ class Gateway:
             "models": [model.name for model in known],
             "in_flight": self._guards.in_flight,
             "masking": self._guards.masking,
+            "injection_detector": await self._examiner.detector(),
         }
 
     async def check_ready(self) -> None:

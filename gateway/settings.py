@@ -69,6 +69,7 @@ class Settings(BaseSettings):
     grade_concurrency: int = Field(16, ge=1)  # model calls of graders at once; more wait their turn
     grade_embeddings_concurrency: int = Field(3, ge=1)  # calls of the embeddings service by graders at once
     grade_samples: int = Field(1, ge=1, le=9)  # replies of the model for each criterion
+    grade_watch: bool = True  # False: words to the grader are neither looked for nor taken out
     grade_second_opinion: SecondOpinion = SecondOpinion.CHECK  # of the embedding grader on the model's grades
     grade_disagreement: float = Field(0.5, ge=0, le=1)  # shares of the maximum further apart are for a person
     grade_routes: str = ""  # of grader-auto: text=llm|embedding|cascade, code=..., classification=...

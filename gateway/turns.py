@@ -8,9 +8,10 @@ from gateway.ports import Embedder
 
 
 class InTurn:
-    """Implements Embedder over another one. The service refuses what it cannot begin within 75 ms, which is right
-    for a classifier's caller and wrong for a grade: eight gradings at once lost a third of 200 that way. Waiting
-    here for a turn does not count against a timeout; how many wait is bounded by the gateway's places."""
+    """Implements Embedder over another one. The service refuses what it cannot begin within 75 ms, which is
+    right for a classifier's caller and wrong for a grade: of 200 gradings, eight at once, a third was lost.
+    Waiting here for a turn does not count against a timeout; how many wait is bounded by the gateway's
+    places."""
 
     def __init__(self, embedder: Embedder, at_once: int) -> None:
         self._embedder = embedder

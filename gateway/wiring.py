@@ -207,6 +207,7 @@ def _examiner(settings: Settings, backend: ChatBackend, service: Embedder | None
         ExaminerPolicy(
             second_opinion=settings.grade_second_opinion,
             disagreement=settings.grade_disagreement,
+            watch=settings.grade_watch,
         ),
     )
 

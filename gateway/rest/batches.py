@@ -1,6 +1,5 @@
 """`/v1/batches`: gradings that are taken in now and done when there is time."""
 
-import hashlib
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
@@ -12,13 +11,11 @@ from gateway.batch.rows import Format, Job
 from gateway.batch.submitted import format_of, read_requests
 from gateway.chat.request import Bounds, parse_json
 from gateway.errors import InvalidRequest, PayloadTooLarge
-from gateway.records import Once
-from gateway.rest.page import CallerOf, Json, Limit
+from gateway.rest.page import CallerOf, Json, Limit, once_of
 
 _JSON_LINES = frozenset({"application/jsonl", "application/x-ndjson", "application/x-jsonlines"})
 _FIELDS = frozenset({"requests", "grader", "rubric_id"})
 _GRADERS = ("auto", "llm", "embedding")
-_LONGEST_KEY = 255  # characters of an idempotency key
 _LONGEST_RUBRIC_ID = 100
 
 
@@ -39,7 +36,7 @@ def router(desk: BatchDesk, bounds: Bounds) -> APIRouter:
             values = wishes.pop("requests", None)
         job = _job(format_of(values) if isinstance(values, list) else Format.JSONL, wishes)
         asked = read_requests(values, job, desk.most_items)
-        batch = await desk.accept(caller, asked, job.format, _once(request, body))
+        batch = await desk.accept(caller, asked, job.format, once_of(request, request.url.query, body))
         answer = Json(batch_answer(batch), status_code=202)
         answer.headers["location"] = f"/v1/batches/{batch.id}"
         return answer
@@ -114,14 +111,3 @@ def _lines(body: bytes, bounds: Bounds, most: int) -> list[dict[str, Any]]:
             at = f"requests.{place}"
             raise InvalidRequest(f"'{at}' is not a JSON object of bounded depth.", param=at) from None
     return values
-
-
-def _once(request: Request, body: bytes) -> Once | None:
-    key = request.headers.get("idempotency-key")
-    if key is None:
-        return None
-    if not 0 < len(key) <= _LONGEST_KEY:
-        raise InvalidRequest(
-            f"'Idempotency-Key' must have 1 to {_LONGEST_KEY} characters.", param="Idempotency-Key"
-        )
-    return Once(key, hashlib.sha256(request.url.query.encode() + b"\n" + body).hexdigest())

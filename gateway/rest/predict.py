@@ -3,8 +3,6 @@
 https://kserve.github.io/website/docs/concepts/architecture/data-plane/v1-protocol
 """
 
-import hashlib
-from dataclasses import dataclass
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
@@ -22,9 +20,7 @@ from gateway.records import Once
 from gateway.rest.contracts import predict_operation
 from gateway.rest.labels import classification_answer, read_text
 from gateway.rest.observe import Exchange, Observer
-from gateway.rest.page import CallerOf, ExchangeOf, Json
-
-_LONGEST_KEY = 255
+from gateway.rest.page import CallerOf, ExchangeOf, Json, once_of
 
 
 def router(
@@ -39,13 +35,19 @@ def router(
     routes = APIRouter(tags=["models"])
 
     async def graded(
-        name: str, instances: list[Any], caller: Caller, exchange: Exchange, wish: "_Wish"
+        name: str,
+        instances: list[Any],
+        caller: Caller,
+        exchange: Exchange,
+        *,
+        once: Once | None,
+        fresh: bool,
     ) -> list[Any]:
         submissions = [read_submission(instance) for instance in instances]
-        if wish.once:
-            grades = await gateway.grade_once(caller, submissions, name, wish.once)
+        if once:
+            grades = await gateway.grade_once(caller, submissions, name, once)
         else:
-            grades = await gateway.grade_all(caller, submissions, name, fresh=wish.fresh)
+            grades = await gateway.grade_all(caller, submissions, name, fresh=fresh)
         exchange.usage = sum((one.grade.usage for one in grades if not one.cached), Usage())
         exchange.masked = sum(one.masked for one in grades)
         for one in grades:
@@ -73,32 +75,14 @@ def router(
         bare = "instances" not in payload
         instances = [payload] if bare else _instances(payload, max_instances)
         if name in GRADERS:
-            predictions = await graded(name, instances, caller, exchange, _wish(request, name, body))
+            fresh = "no-cache" in request.headers.get("cache-control", "").lower()
+            once = once_of(request, name, body)
+            predictions = await graded(name, instances, caller, exchange, once=once, fresh=fresh)
         else:
             predictions = await inferred(name, instances, caller, exchange)
         return Json(predictions[0] if bare else {"predictions": predictions})
 
     return routes
-
-
-@dataclass(frozen=True, slots=True)
-class _Wish:
-    """What the headers of a grading request ask for."""
-
-    fresh: bool  # Cache-Control: no-cache
-    once: Once | None  # Idempotency-Key
-
-
-def _wish(request: Request, name: str, body: bytes) -> _Wish:
-    fresh = "no-cache" in request.headers.get("cache-control", "").lower()
-    key = request.headers.get("idempotency-key")
-    if key is None:
-        return _Wish(fresh, None)
-    if not 1 <= len(key) <= _LONGEST_KEY:
-        raise InvalidRequest(
-            f"An idempotency key has 1 to {_LONGEST_KEY} characters.", param="Idempotency-Key"
-        )
-    return _Wish(fresh, Once(key, hashlib.sha256(name.encode() + b"\0" + body).hexdigest()))
 
 
 def _instances(payload: dict[str, Any], most: int) -> list[Any]:
