@@ -128,6 +128,14 @@ def preflight() -> dict[str, str]:
     refuse_taken_port(vectors_host, vectors_port, "EMBEDDINGS_PORT")
     refuse_machine()
     bootstrap.refuse_what_cannot_be_made(bootstrap.missing(ENVIRONMENTS))
+    return with_addresses(settings)
+
+
+def with_addresses(settings: dict[str, str]) -> dict[str, str]:
+    """The settings, with the addresses where `make run` serves the models unless they say others."""
+    llm_host, llm_port = settings.get("LLM_HOST", "127.0.0.1"), port_of(settings, "LLM_PORT", 8000)
+    vectors_host = settings.get("EMBEDDINGS_HOST", "127.0.0.1")
+    vectors_port = port_of(settings, "EMBEDDINGS_PORT", 8081)
     return {
         "LLM_URL": f"http://{llm_host}:{llm_port}",
         "EMBEDDINGS_URL": f"http://{vectors_host}:{vectors_port}",
