@@ -1,6 +1,7 @@
 """Serves the gateway in one event loop with one shutdown."""
 
 import asyncio
+import logging
 import signal
 import sys
 import time
@@ -14,6 +15,8 @@ from gateway.errors import GatewayError
 from gateway.pipeline import Gateway
 from gateway.settings import Settings
 from gateway.wiring import log_as_json, services
+
+log = logging.getLogger(__name__)
 
 _DRAIN_S = 20  # seconds for answers under way after a stop signal
 _SAY_EVERY_S = 10.0
@@ -34,6 +37,8 @@ class _Server(uvicorn.Server):
 def serve(settings: Settings, *, announce: bool) -> None:
     """Runs until SIGINT or SIGTERM; answers under way are finished first."""
     log_as_json(settings.log_level)
+    if not settings.api_key and not settings.api_keys_file.exists():
+        log.warning("no API key is set and there is no key file yet: every request will be refused")
     uvloop.run(_serve(settings, announce=announce))
 
 

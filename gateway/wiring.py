@@ -249,8 +249,6 @@ async def ended(task: asyncio.Task[None]) -> None:
 
 
 def _fixed_keys(settings: Settings) -> dict[str, Caller]:
-    if not settings.api_key and not settings.api_keys_file.exists():
-        log.warning("no API key is set and there is no key file yet: every request will be refused")
     keys = {}
     if settings.api_key:
         keys[settings.api_key.get_secret_value()] = Caller(

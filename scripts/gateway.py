@@ -13,6 +13,13 @@ from scripts import bootstrap, run
 from scripts.bootstrap import ROOT, Refusal
 
 
+def hand_over(settings: dict[str, str]) -> NoReturn:
+    # The folder that the files' names are given from may be another one than the project's.
+    settings["PYTHONPATH"] = str(ROOT)
+    python = str(ROOT / ".venv/bin/python")
+    os.execve(python, [python, "-m", "gateway", *sys.argv[1:]], settings)
+
+
 def main() -> int:
     env_file = ROOT / ".env"
     try:
@@ -23,13 +30,6 @@ def main() -> int:
         print(f"gateway: {refusal}", file=sys.stderr)
         return 2
     hand_over(settings)
-
-
-def hand_over(settings: dict[str, str]) -> NoReturn:
-    # The folder that the files' names are given from may be another one than the project's.
-    settings["PYTHONPATH"] = str(ROOT)
-    python = str(ROOT / ".venv/bin/python")
-    os.execve(python, [python, "-m", "gateway", *sys.argv[1:]], settings)
 
 
 if __name__ == "__main__":
