@@ -1,7 +1,6 @@
 """What a grader answered to the golden set, kept as one JSON file that is written whole or not at all."""
 
 import os
-import tempfile
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -73,12 +72,12 @@ def whole(path: Path, content: bytes) -> None:
     """A file with this content, or the one before. Raises Unusable when the place cannot be written."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=path.name)
-        with os.fdopen(handle, "wb") as file:
+        new = path.with_name(f"{path.name}.{os.getpid()}.new")
+        with new.open("wb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        Path(name).replace(path)
+        new.replace(path)
     except OSError:
         raise Unusable(f"{path} cannot be written") from None
 

@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import time
+import urllib.request
 from typing import Any
 
 import openai
@@ -181,8 +182,16 @@ def test_instances_and_criteria_are_graded_together(stack: Stack) -> None:
 
 
 def test_the_same_submission_gets_the_same_grade(stack: Stack) -> None:
-    grades = [stack.grade(submission="Ice melts.", reference_answers=["It melts."])[1] for _ in range(3)]
-    assert grades[0] == grades[1] == grades[2]
+    payload = {"submission": "Ice melts.", "reference_answers": ["It melts."]}
+    first = stack.grade(**payload)[1]
+    assert stack.grade(**payload)[1] == {**first, "cached": True}
+    # and the model is asked anew: only the grade's id is another one
+    body = json.dumps(payload).encode()
+    headers = {"authorization": f"Bearer {API_KEY}", "cache-control": "no-cache"}
+    request = urllib.request.Request(f"{stack.url}/v1/models/grader-llm:predict", body, headers)
+    with urllib.request.urlopen(request, timeout=90) as answer:
+        anew = json.loads(answer.read())
+    assert anew == {**first, "id": anew["id"]} != first
 
 
 def test_limits_answer_with_their_documented_status(stack: Stack) -> None:
