@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import uvicorn
-import uvloop
 
+from gateway.adapters.presidio.pool import AnalyzerPool
 from gateway.errors import GatewayError
 from gateway.pipeline import Gateway
 from gateway.settings import Settings
@@ -34,16 +34,12 @@ class _Server(uvicorn.Server):
         yield
 
 
-def serve(settings: Settings, *, announce: bool) -> None:
+async def serve(settings: Settings, analyzer: AnalyzerPool, *, announce: bool) -> None:
     """Runs until SIGINT or SIGTERM; answers under way are finished first."""
     log_as_json(settings.log_level)
     if not settings.api_key and not settings.api_keys_file.exists():
         log.warning("no API key is set and there is no key file yet: every request will be refused")
-    uvloop.run(_serve(settings, announce=announce))
-
-
-async def _serve(settings: Settings, *, announce: bool) -> None:
-    async with services(settings) as made:
+    async with services(settings, analyzer) as made:
         config = uvicorn.Config(
             made.app,
             host=settings.host,

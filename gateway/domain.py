@@ -1,4 +1,7 @@
-"""The facts a request is made of. Frozen: a change makes a new one. What is personal has no repr."""
+"""The facts a request is made of. Frozen: a change makes a new one. What is personal has no repr.
+
+Over 250 lines: one short class after the other, in the order in which a request meets them.
+"""
 
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field

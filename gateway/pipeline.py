@@ -3,6 +3,8 @@
 The doors (rest/) authenticate by Guards.admit(), read the body within bounds and call chat(), chat_stream()
 or grade() here, or embed(), classify(), compare() of inference.py, which go the same way. What stands behind
 the ports is chosen in wiring.py.
+
+Over 250 lines: every line that a chat or a grade can take is read here, one below the other.
 """
 
 from collections.abc import AsyncIterator, Sequence

@@ -72,8 +72,9 @@ def log_as_json(level: str) -> None:
 
 
 @asynccontextmanager
-async def services(settings: Settings) -> AsyncIterator[Services]:
-    """Opens everything, yields it, closes it in the opposite order."""
+async def services(settings: Settings, analyzer: AnalyzerPool | None = None) -> AsyncIterator[Services]:
+    """Opens everything, yields it, closes it in the opposite order. An analyser that is given may be starting
+    already, and is closed here."""
     async with AsyncExitStack() as stack:
         backend = VLLM(
             settings.llm_url,
@@ -82,7 +83,7 @@ async def services(settings: Settings) -> AsyncIterator[Services]:
             max_connections=settings.max_in_flight,
         )
         stack.push_async_callback(backend.close)
-        analyzer = AnalyzerPool(
+        analyzer = analyzer or AnalyzerPool(
             workers=settings.mask_workers, names=settings.mask_names, timeout_s=settings.mask_timeout_s
         )
         stack.push_async_callback(analyzer.close)

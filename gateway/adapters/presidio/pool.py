@@ -60,7 +60,8 @@ class AnalyzerPool:
         self._slots = [_Slot(self._waiting, names, timeout_s) for _ in range(workers)]
 
     async def start(self) -> None:
-        """Starts the workers; returns when each has analysed a first text or failed to (see `ready`)."""
+        """Starts the workers; returns when each has analysed a first text or failed to (see `ready`). Where
+        they are being started already, it waits for that."""
         await asyncio.gather(*(slot.start() for slot in self._slots))
 
     async def ready(self) -> bool:
@@ -106,16 +107,17 @@ class _Slot:
         self._names = names
         self._timeout_s = timeout_s
         self._task: asyncio.Task[None] | None = None
+        self._tried = asyncio.Event()
         self.process: asyncio.subprocess.Process | None = None
         self.up = False
         self.hopeful = False  # up, or being started and not known to fail
 
     async def start(self) -> None:
-        first_try = asyncio.Event()
-        self.hopeful = True
-        self._task = asyncio.create_task(self._live(first_try))
-        self._task.add_done_callback(lambda _: first_try.set())  # closed while starting
-        await first_try.wait()
+        if self._task is None:
+            self.hopeful = True
+            self._task = asyncio.create_task(self._live())
+            self._task.add_done_callback(lambda _: self._tried.set())  # closed while starting
+        await self._tried.wait()
 
     async def close(self) -> None:
         self.hopeful = False
@@ -124,11 +126,11 @@ class _Slot:
             await asyncio.gather(self._task, return_exceptions=True)
         await self._end()
 
-    async def _live(self, tried: asyncio.Event) -> None:
+    async def _live(self) -> None:
         failures = 0
         while True:
             self.up = self.hopeful = await self._begin()
-            tried.set()
+            self._tried.set()
             if self.up:
                 failures = 0
                 await self._work()
