@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 from gateway.domain import Caller, Masked, Quota, Role
 from gateway.errors import Forbidden, Overloaded
-from gateway.grading.placeholders import mask, new_nonce
+from gateway.grading.placeholders import mask, new_nonce, settled
 from gateway.ports import Analyzer, Keys, Limits
 
 
@@ -44,7 +44,7 @@ class Guards:
         spans = await self._analyzer.analyze(prose) if prose else []
         if programs:
             spans = [*spans, *await self._analyzer.analyze(programs, code=True)]
-        return mask(texts, spans, new_nonce(texts), programs=len(programs))
+        return settled(mask(texts, spans, new_nonce(texts), programs=len(programs)))
 
     @property
     def in_flight(self) -> int:

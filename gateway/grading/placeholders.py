@@ -5,6 +5,7 @@ keeps a student's own `<PERSON_1>` from being mistaken for one of ours; un-maski
 was put back is never looked at again.
 """
 
+import hashlib
 import json
 import re
 import secrets
@@ -55,6 +56,26 @@ def mask(texts: Sequence[str], spans: Sequence[Sequence[Span]], nonce: str, *, p
         for index, (text, found) in enumerate(zip(texts, spans, strict=True))
     )
     return Masked(masked, placeholders.originals(), nonce)
+
+
+def settled(masked: Masked) -> Masked:
+    """The same, with a nonce that follows from the masked texts, so that equal submissions reach a model as
+    equal texts: with a random nonce one answer in sixteen was graded a per cent up or down the second time.
+    Of what is behind the placeholders it tells nothing, and it still stands in none of the texts."""
+    if not masked.originals:
+        return masked
+    nameless = "\0".join(masked.texts).replace(f"_{masked.nonce}>", "_>")
+    attempt = 0
+    while True:
+        digest = hashlib.sha256(f"{attempt} {nameless}".encode("utf-8", "surrogatepass")).digest()
+        nonce = "".join(_NONCE_ALPHABET[byte % len(_NONCE_ALPHABET)] for byte in digest[:_NONCE_LENGTH])
+        if nonce not in nameless:
+            break
+        attempt += 1
+    old, new = f"_{masked.nonce}>", f"_{nonce}>"
+    return Masked(
+        tuple(text.replace(old, new) for text in masked.texts), originals_under(nonce, masked), nonce
+    )
 
 
 def originals_under(nonce: str, masked: Masked) -> dict[str, str]:

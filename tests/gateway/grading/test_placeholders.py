@@ -7,7 +7,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from gateway.domain import Span
-from gateway.grading.placeholders import StreamUnmasker, mask, new_nonce, unmask
+from gateway.grading.placeholders import StreamUnmasker, mask, new_nonce, settled, unmask
 
 NONCE = "k3f9x"
 
@@ -206,3 +206,22 @@ def test_unmasking_keeps_json_parseable(value: str, around: str) -> None:
     reply = json.dumps({"comment": f"{around}<PERSON_1_k3f9x>{around}"}, ensure_ascii=False)
     unmasked = unmask(reply, {"<PERSON_1_k3f9x>": value}, json_escaped=True)
     assert json.loads(unmasked) == {"comment": f"{around}{value}{around}"}
+
+
+def test_who_is_behind_a_placeholder_does_not_change_what_a_model_reads() -> None:
+    masked = {
+        name: settled(mask([f"{name} says so."], [[Span(0, len(name), "PERSON")]], new_nonce([name])))
+        for name in ("Anna", "Boris", "Anna")
+    }
+    assert masked["Anna"].texts == masked["Boris"].texts
+    assert masked["Boris"].originals == {f"<PERSON_1_{masked['Boris'].nonce}>": "Boris"}
+
+
+@given(st.text(max_size=60), st.integers(0, 60), st.integers(1, 8))
+def test_a_settled_nonce_stands_nowhere_else_and_unmasks_exactly(text: str, start: int, length: int) -> None:
+    assume(start < len(text))
+    span = Span(start, min(start + length, len(text)), "PERSON")
+    once, again = (settled(mask([text], [[span]], new_nonce([text]))) for _ in range(2))
+    assert once == again
+    assert unmask(once.texts[0], once.originals) == text
+    assert once.nonce not in text[: span.start] + text[span.end :]
