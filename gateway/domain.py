@@ -207,6 +207,7 @@ class Grade:
     usage: Usage
     rubric: Rubric  # that the points were added up by
     label: str | None = None  # of a classification
+    makeshift: bool = False  # something that should have had a part in it could not be asked
     calls: tuple[ModelCall, ...] = field(repr=False, default=())
 
 

@@ -1,7 +1,6 @@
 """The examiner: a masked submission in, a grade out. What needs no model is decided here, a grader judges the
 rest, and beside it go the watch over words to the grader and the second opinion."""
 
-import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
@@ -50,7 +49,6 @@ class ExaminerPolicy:
     jump: float = 0.2  # share of the maximum that words to the grader may earn before they earn nothing
     watch: bool = True  # False: words to the grader are neither looked for nor taken out
     watch_timeout_s: float = 5.0
-    opinion_timeout_s: float = 10.0
 
 
 class Examiner:
@@ -133,7 +131,7 @@ class Examiner:
             advising = group.create_task(self._advice(submission, adviser))
         judgement, advice = judging.result(), advising.result()
         if advice is None:
-            return judgement
+            return replace(judgement, makeshift=True)
         policy = self._policy
         advised = with_opinion(judgement, advice, submission, policy.second_opinion, policy.disagreement)
         calls = tuple(replace(call, criterion="second_opinion") for call in advice.calls)
@@ -150,9 +148,8 @@ class Examiner:
     async def _advice(self, submission: Submission, adviser: EmbeddingGrader) -> Judgement | None:
         """A second opinion that cannot be had is none: it never fails a grade."""
         try:
-            async with asyncio.timeout(self._policy.opinion_timeout_s):
-                return await adviser.judged(_bare(submission))
-        except (GatewayError, TimeoutError):
+            return await adviser.judged(_bare(submission))
+        except GatewayError:
             return None
 
     async def _opinion_identity(self, submission: Submission, chosen: Grader | EmbeddingGrader) -> str:
@@ -160,9 +157,8 @@ class Examiner:
         if adviser is None:
             return SecondOpinion.OFF
         try:
-            async with asyncio.timeout(self._policy.opinion_timeout_s):
-                model = (await adviser.identity(_bare(submission)))["model"]
-        except (GatewayError, TimeoutError):
+            model = (await adviser.identity(_bare(submission)))["model"]
+        except GatewayError:
             return SecondOpinion.OFF
         return f"{self._policy.second_opinion} {self._policy.disagreement} {model}"
 
@@ -179,6 +175,8 @@ class Examiner:
         jump, that of the submission without them. A label has no such share: a person is told, and that is
         all."""
         judgement = _with_reasons(judgement, *sighting.reasons)
+        if "guard_unavailable" in sighting.reasons:
+            judgement = replace(judgement, makeshift=True)
         found = sighting.alarm
         if found is None:
             return judgement
@@ -190,7 +188,12 @@ class Examiner:
         usage, calls = judgement.usage + second.usage, (*judgement.calls, *second.calls)
         if _share(judgement) - _share(second) > self._policy.jump:
             reasons = (*judgement.reasons, *second.reasons, "injection_score_jump")
-            judgement = replace(second, reasons=reasons, partial=judgement.partial or second.partial)
+            judgement = replace(
+                second,
+                reasons=reasons,
+                partial=judgement.partial or second.partial,
+                makeshift=judgement.makeshift or second.makeshift,
+            )
         return replace(judgement, usage=usage, calls=calls)
 
     async def _rest_judged(

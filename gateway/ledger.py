@@ -64,8 +64,13 @@ class GradeBook:
     ) -> tuple[GradeRecord, bool]:
         """One task for all who ask for the same at once; it ends early only when all of them have left."""
         flight = self._flights.get(key)
+        while flight is not None and not flight.waiting:
+            # Everybody has left it and it is ending: only then is the key free.
+            await asyncio.wait({flight.task})
+            flight = self._flights.get(key)
         if flight is None:
             flight = self._flights[key] = _Flight(asyncio.create_task(work(), name="grade"))
+            flight.task.add_done_callback(lambda _: self._flights.pop(key, None))
         flight.waiting += 1
         first = flight.waiting == 1
         try:
@@ -73,8 +78,7 @@ class GradeBook:
             return record, cached or not first
         finally:
             flight.waiting -= 1
-            if not flight.waiting and self._flights.get(key) is flight:
-                del self._flights[key]
+            if not flight.waiting:
                 flight.task.cancel()
 
     async def _once(
@@ -85,8 +89,12 @@ class GradeBook:
             return known, True
         renewal = asyncio.create_task(self._renewed(key), name="lease")
         try:
-            return await self._made(key, _grade_id(key, sheet), sheet, grading), False
+            record = await self._made(key, _grade_id(key, sheet), sheet, grading)
+            if record.key != key:
+                await self._ledger.give_back(key)
+            return record, False
         except BaseException:
+            renewal.cancel()
             with suppress(GatewayError):
                 await self._ledger.give_back(key)
             raise
@@ -98,6 +106,10 @@ class GradeBook:
     ) -> GradeRecord:
         began = time.perf_counter()
         grade = await grading()
+        if grade.makeshift:
+            # Kept, and not given again: whoever asks when all can be asked gets a better one.
+            grade_id = f"grade_{uuid.uuid4().hex}"
+            key = hashlib.sha256(f"{key} {grade_id}".encode()).hexdigest()
         record = GradeRecord(
             id=grade_id,
             key=key,
@@ -109,8 +121,7 @@ class GradeBook:
             nonce=sheet.nonce,
             ms=round((time.perf_counter() - began) * 1000, 3),
         )
-        await self._ledger.keep(record)
-        return record
+        return await self._ledger.keep(record)
 
     async def _claimed(self, key: str) -> GradeRecord | None:
         """The grade that is there, or None: it is ours to make."""
@@ -134,26 +145,29 @@ class GradeBook:
     async def _for_this_hand_in(self, known: GradeRecord, sheet: Sheet) -> GradeRecord:
         """The known record, or a copy of it when another student, submission or key is behind it: a person's
         correction is of one submission, and an audit must find each."""
-        if _hand_in(known.key_id, known.submission) == _hand_in(sheet.caller.key_id, sheet.submission):
+        ours = _hand_in(sheet.caller.key_id, sheet.submission)
+        if _hand_in(known.key_id, known.submission) == ours:
             return known
-        own = _grade_id(known.key, sheet)
+        root = await self._grades.get(known.based_on) if known.based_on else known
+        if _hand_in(root.key_id, root.submission) == ours:
+            return root
+        own = _grade_id(root.id, sheet)
         with suppress(NotFound):
             return await self._grades.get(own)
         again = replace(
-            known,
+            root,
             id=own,
             created_at=datetime.now(UTC),
             key_id=sheet.caller.key_id,
             submission=replace(
-                known.submission,
+                root.submission,
                 student_id=sheet.submission.student_id,
                 submission_id=sheet.submission.submission_id,
             ),
             ms=0.0,
-            based_on=known.id,
+            based_on=root.id,
         )
-        await self._ledger.keep(again)
-        return again
+        return await self._ledger.keep(again)
 
 
 @dataclass(slots=True)
@@ -183,7 +197,7 @@ def _hand_in(key_id: str, submission: Submission) -> tuple[str, str | None, str 
     return key_id, submission.student_id, submission.submission_id
 
 
-def _grade_id(key: str, sheet: Sheet) -> str:
-    """Of this content handed in by this student: grading it again finds it."""
-    who = orjson.dumps([key, *_hand_in(sheet.caller.key_id, sheet.submission)])
+def _grade_id(what: str, sheet: Sheet) -> str:
+    """Of this content, or this grade of it, handed in by this student: asking again finds it."""
+    who = orjson.dumps([what, *_hand_in(sheet.caller.key_id, sheet.submission)])
     return f"grade_{hashlib.sha256(who).hexdigest()[:32]}"

@@ -162,20 +162,25 @@ class Gateway:
         return await all_of([self.grade(caller, one, grader, fresh=fresh) for one in submissions])
 
     async def grade_once(
-        self, caller: Caller, submissions: Sequence[Submission], grader: str, once: Once
+        self, caller: Caller, submissions: Sequence[Submission], grader: str, once: Once, *, fresh: bool
     ) -> list[Graded]:
         """As grade_all(); under an idempotency key that was used already, the grades that it gave then.
         Raises Conflict when it was used for another body."""
         may_ask_models(caller)
-        known = await self._shelves.answers.recall(caller.key_id, once.key)
+        answers = self._shelves.answers
+        known = await answers.recall(caller.key_id, once.key)
+        grades = None
         if known is None:
-            grades = await self.grade_all(caller, submissions, grader)
-            given = [graded.id for graded in grades]
-            await self._shelves.answers.remember(caller.key_id, once.key, once.body_hash, given)
-            return grades
+            grades = await self.grade_all(caller, submissions, grader, fresh=fresh)
+            ids = tuple(graded.id for graded in grades)
+            await answers.remember(caller.key_id, once.key, once.body_hash, ids)
+            # Somebody else may have used the key meanwhile, and the first stays.
+            known = await answers.recall(caller.key_id, once.key) or (once.body_hash, ids)
         body_hash, ids = known
         if body_hash != once.body_hash:
             raise Conflict("This idempotency key was used for another request.", param="Idempotency-Key")
+        if grades is not None:
+            return grades
         return [await self._given_then(caller, one, i) for one, i in zip(submissions, ids, strict=True)]
 
     async def _given_then(self, caller: Caller, submission: Submission, grade_id: str) -> Graded:
@@ -183,7 +188,14 @@ class Gateway:
         if submission.artifact is not None:
             # What lay there may be gone; without it nothing can be un-masked.
             return Graded(record.id, record.grade, cached=True)
-        _, masked = await self._masked_sheet(caller, submission)
+        if submission.rubric_id is not None and record.submission.rubric is not None:
+            submission = replace(
+                submission, rubric_id=record.submission.rubric.id
+            )  # there may be a newer one
+        sheet, masked = await self._masked_sheet(caller, submission)
+        if sheet.submission != record.submission:
+            # Numbered otherwise now: a placeholder could stand for somebody else.
+            return Graded(record.id, record.grade, cached=True)
         return _unmasked(record, masked, cached=True)
 
     async def _masked_sheet(self, caller: Caller, submission: Submission) -> tuple[Sheet, Masked]:

@@ -91,9 +91,9 @@ class Ledger(Protocol):
         """The newest grade of that key; or True: the caller holds the key for `lease_s` seconds and is to
         grade, or held it already and holds it anew; or False: another process holds it now."""
 
-    async def keep(self, record: GradeRecord) -> None:
+    async def keep(self, record: GradeRecord) -> GradeRecord:
         """Keeps the grade and its audit, marks its rubric as used, gives the key back: all or nothing. A
-        grade of that id that is there already stays as it is."""
+        grade of that id that is there already stays as it is, and is what is returned."""
 
     async def give_back(self, key: str) -> None:
         """Gives a claimed key back without a grade."""

@@ -21,6 +21,7 @@ class GradeRecord:
     nonce: str  # that ends each of its placeholders
     ms: float  # from the masked submission to the grade
     based_on: str | None = None  # the grade that this one gives again, or re-scores from its criterion shares
+    rescored: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,10 +9,10 @@ from datetime import UTC, datetime
 from gateway.domain import Caller, Role, Rubric
 from gateway.errors import Forbidden, InvalidRequest, NotFound
 from gateway.grading.agreement import Agreement, Pair, agreement
-from gateway.grading.rubric import WITH_TESTS, rescored, total, with_tests
+from gateway.grading.rubric import WITH_TESTS, rescored, total, with_tests, without_tests
 from gateway.ports import Grades, Ledger, Reviews
 from gateway.records import Correction, GradeQuery, GradeRecord, Judged, Judgement
-from gateway.rubrics import RubricBook
+from gateway.rubrics import RubricBook, asked_of
 
 _MOST_JUDGED = 10_000  # the newest; agreement is about the graders of now
 _PAGE = 500
@@ -48,10 +48,12 @@ class ReviewDesk:
         """A page of the grades that the caller may see, newest first."""
         return await self._grades.find(_own(caller, query))
 
-    async def queue(self, caller: Caller, query: GradeQuery) -> list[GradeRecord]:
-        """The newest that wait for a person, the most doubtful first."""
+    async def queue(self, caller: Caller, query: GradeQuery) -> tuple[list[GradeRecord], str | None]:
+        """The newest that wait for a person, the most doubtful first; and the `after` of the next page, which
+        goes by time."""
         waiting = await self._grades.find(_own(caller, replace(query, waiting=True)))
-        return sorted(waiting, key=lambda record: record.grade.confidence or 0.0)
+        oldest = waiting[-1].id if len(waiting) == query.limit else None
+        return sorted(waiting, key=lambda record: record.grade.confidence or 0.0), oldest
 
     async def correct(self, caller: Caller, grade_id: str, judgement: Judgement) -> Judged:
         """Keeps a person's word on a grade; the grade itself stays. Raises NotFound, InvalidRequest."""
@@ -99,23 +101,27 @@ class ReviewDesk:
         return found
 
     async def rescore(self, caller: Caller, rubric_id: str, onto_id: str) -> tuple[int, int]:
-        """Adds up the newest grades by one version anew by another one, without asking a model; each result
-        is a grade of its own. Returns how many there were and how many got another score. Raises Forbidden,
-        NotFound, and InvalidRequest when the versions have other criteria."""
+        """Adds up the grades by one version of a rubric anew by another one, without asking a model; each
+        result is a grade of its own. Returns how many there were and how many got another score. Raises
+        Forbidden, NotFound, and InvalidRequest when the versions ask for different things."""
         if not _sees_all(caller):
             raise Forbidden("Grades are re-scored with a key of the role admin or trainer.")
         old = (await self._rubrics.get(rubric_id)).rubric
         new = (await self._rubrics.get(onto_id)).rubric
-        if old.name != new.name:
-            raise InvalidRequest("Both must be versions of one rubric.", param="from")
+        if old.name != new.name or old.id == new.id:
+            raise InvalidRequest("Both must be versions of one rubric, and not the same.", param="from")
+        if asked_of(old) != asked_of(new):
+            raise InvalidRequest("The versions have different criteria: grade anew.", param="from")
         count = changed = 0
         # Where a submission came with test results its rubric had one criterion more.
         for version in (old.id, f"{old.id}{WITH_TESTS}"):
             query = GradeQuery(rubric=version, limit=_PAGE)
             while page := await self._grades.find(query):
                 for record in page:
-                    again = _rescored(record, new)
-                    await self._ledger.keep(again)
+                    # A request's own rubric may have that name too.
+                    if record.rescored or without_tests(record.rubric) != old:
+                        continue
+                    again = await self._ledger.keep(_rescored(record, new))
                     count += 1
                     changed += again.grade.score != record.grade.score
                 query = replace(query, after=page[-1].id)
@@ -136,6 +142,7 @@ def _rescored(record: GradeRecord, rubric: Rubric) -> GradeRecord:
         grade=rescored(record.grade, record.rubric, rubric, record.grade.max_score),
         ms=0.0,
         based_on=record.id,
+        rescored=True,
     )
 
 
@@ -156,7 +163,8 @@ def _judged_score(record: GradeRecord, judgement: Judgement) -> float:
         raise InvalidRequest("'criteria' must name each criterion of the grade once.", param="criteria")
     if any(not 0 <= judgement.points[name] <= most[name] for name in most):
         raise InvalidRequest("'points' must be within 0 and the criterion's max_points.", param="criteria")
-    shares = [judgement.points[name] / most[name] for name in most]
+    # Points that round to nothing are worth nothing.
+    shares = [judgement.points[name] / most[name] if most[name] else 0.0 for name in most]
     return round(total(record.rubric, shares) * grade.max_score, 2)
 
 

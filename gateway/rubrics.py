@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from gateway.domain import Caller, Role, Rubric
+from gateway.domain import Caller, Role, Rubric, Source
 from gateway.errors import Forbidden, InvalidRequest, NotFound
 from gateway.ports import Rubrics
 from gateway.records import RubricRecord
@@ -53,8 +53,12 @@ def next_version(before: Rubric, after: Rubric) -> str:
     if replace(after, version=before.version) == before:
         raise InvalidRequest("This is the newest version already.", param="criteria")
     major, minor, _ = (int(part) for part in before.version.split("."))
-    asked = [[(one.id, one.description, one.source) for one in rubric.criteria] for rubric in (before, after)]
-    return f"{major}.{minor + 1}.0" if asked[0] == asked[1] else f"{major + 1}.0.0"
+    return f"{major}.{minor + 1}.0" if asked_of(before) == asked_of(after) else f"{major + 1}.0.0"
+
+
+def asked_of(rubric: Rubric) -> list[tuple[str, str, Source]]:
+    """What a rubric asks of a submission, whatever it is worth."""
+    return sorted((one.id, one.description, one.source) for one in rubric.criteria)
 
 
 def _may_write(caller: Caller) -> None:

@@ -51,6 +51,7 @@ class Settings(BaseSettings):
     # The embeddings service; without an address there is none.
     embeddings_url: str = ""
     embeddings_api_key: SecretStr = SecretStr("")
+    embeddings_timeout_s: float = Field(10.0, gt=0)  # of a call by a grader, from its turn on
 
     # The store.
     database_url: SecretStr = SecretStr("sqlite:///state/gateway.db")

@@ -39,9 +39,8 @@ class Watch:
     async def detector(self) -> str:
         """Name and version of the classifier, NO_DETECTOR or AWAY."""
         try:
-            async with asyncio.timeout(self._timeout_s):
-                model = await _detector_of(self._embedder)
-        except (GatewayError, TimeoutError):
+            model = await _detector_of(self._embedder)
+        except GatewayError:
             return AWAY
         return f"{model.name}@{model.version}" if model else NO_DETECTOR
 
@@ -51,9 +50,8 @@ class Watch:
         code = submission.task_type == "code"
         reading = await aside(submission.text, lambda: read(submission.text, code=code))
         try:
-            async with asyncio.timeout(self._timeout_s):
-                likely, calls = await self._likely(reading)
-        except (GatewayError, TimeoutError):
+            likely, calls = await self._likely(reading)
+        except GatewayError:
             return _sighting(reading, {}, (), ("guard_unavailable",))
         return _sighting(reading, likely, calls)
 

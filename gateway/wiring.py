@@ -200,7 +200,7 @@ def _examiner(settings: Settings, backend: ChatBackend, service: Embedder | None
     }
     if embedder is not None:
         graders[GRADER_EMBEDDING] = EmbeddingGrader(
-            embedder, settings.llm_timeout_s, settings.review_below_confidence
+            embedder, settings.embeddings_timeout_s, settings.review_below_confidence
         )
     return Examiner(
         graders,

@@ -131,4 +131,4 @@ class BatchDesk:
             if error.code.value in PASSING:
                 raise
             return Refused(asked.custom_id, Failure(error.code.value, error.message))
-        return Item(asked.custom_id, asked.grader, sheet.submission, sheet.nonce)
+        return Item(asked.custom_id, asked.grader, sheet.submission, sheet.nonce, sheet.stored_rubric)

@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from gateway.batch.rows import Failure, Format, Outcome
-from gateway.domain import Role, Submission
+from gateway.domain import Role, Rubric, Submission
 from gateway.records import Once
 
 
@@ -43,6 +43,7 @@ class Item:
     grader: str
     submission: Submission = field(repr=False)  # masked, its rubric in it
     nonce: str  # that ends each of its placeholders
+    stored_rubric: Rubric | None = None  # as the store has it: in the submission its texts are masked
 
 
 @dataclass(frozen=True, slots=True)

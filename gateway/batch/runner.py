@@ -123,8 +123,9 @@ class Runner:
 
     async def _answer(self, leased: Leased) -> Answer:
         caller = Caller(leased.key_id, leased.role, requests_per_minute=1)
-        sheet = Sheet(caller, leased.item.submission, leased.item.nonce)
-        return answer_of(await self._line.grade_sheet(sheet, leased.item.grader))
+        item = leased.item
+        sheet = Sheet(caller, item.submission, item.nonce, item.stored_rubric)
+        return answer_of(await self._line.grade_sheet(sheet, item.grader))
 
 
 async def _ended(task: asyncio.Task[None]) -> None:

@@ -42,6 +42,7 @@ class Judgement:
     label: str | None = None
     explained: bool = False  # the comments are a model's words, not facts made by code
     remark: str = field(repr=False, default="")  # about the whole
+    makeshift: bool = False  # something that should have had a part in it could not be asked
     calls: tuple[ModelCall, ...] = field(repr=False, default=())
 
 
@@ -172,6 +173,7 @@ def grade(submission: Submission, judgement: Judgement) -> Grade:
         usage=judgement.usage,
         rubric=rubric,
         label=judgement.label,
+        makeshift=judgement.makeshift,
         calls=judgement.calls,
     )
     return _added_up(bare, rubric, submission.max_score, spoken_in(submission))

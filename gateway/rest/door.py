@@ -211,7 +211,8 @@ class _Answer:
                 )
             message["headers"] = headers
         else:
-            self._is_whole = not message.get("more_body")
+            # A client that has everything may go.
+            self._is_whole = self.exchange.over = not message.get("more_body")
         await self._send(message)
 
     async def refuse(self, error: GatewayError, receive: Receive) -> None:

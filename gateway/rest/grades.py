@@ -1,6 +1,6 @@
 """`/v1/grades` and `/v1/reviews`: what was graded, the queue for people, their corrections, agreement."""
 
-from datetime import UTC, datetime
+from datetime import MAXYEAR, UTC, datetime
 from typing import Annotated, Any
 
 import orjson
@@ -10,7 +10,7 @@ from gateway.chat.request import Bounds, parse_json
 from gateway.contracts.grade import grade_answer
 from gateway.contracts.review import read_judgement
 from gateway.domain import Caller, Role
-from gateway.errors import Forbidden
+from gateway.errors import Forbidden, InvalidRequest
 from gateway.grading.agreement import Agreement, Figure, Figures
 from gateway.records import Correction, Graded, GradeQuery, GradeRecord, Judged
 from gateway.rest.observe import Observer
@@ -28,6 +28,8 @@ def _query(
     since: Annotated[datetime | None, Query(description="ISO 8601; without a time zone in UTC")] = None,
     after: str | None = None,
 ) -> GradeQuery:
+    if since is not None and not 1 < since.year < MAXYEAR:
+        raise InvalidRequest("'since' is out of range.", param="since")  # and would be in another time zone
     return GradeQuery(
         rubric=rubric,
         grader=grader,
@@ -59,13 +61,15 @@ def router(desk: ReviewDesk, observer: Observer, bounds: Bounds) -> APIRouter:
             raise Forbidden("The audit is read with a key of the role admin or trainer.")
         seen = await desk.grade(caller, grade_id)
         record = seen.record if isinstance(seen, Judged) else seen
-        answer = _answer(record, seen.correction if isinstance(seen, Judged) else None)
+        correction = _correction(seen.correction) if isinstance(seen, Judged) else None
+        answer = {**_answer(record), "correction": correction}
         return Json({**answer, **({"audit": _audit(record)} if audit else {})})
 
     @routes.get("/reviews")
     async def queue(caller: CallerOf, query: QueryOf) -> Response:
         """The newest grades that wait for a person, the most doubtful first."""
-        return Json({"object": "list", "data": [_answer(one) for one in await desk.queue(caller, query)]})
+        waiting, after = await desk.queue(caller, query)
+        return Json({"object": "list", "data": [_answer(one) for one in waiting], "after": after})
 
     @routes.get("/reviews/agreement")
     async def agreement(caller: CallerOf, query: QueryOf) -> Response:
@@ -79,7 +83,7 @@ def router(desk: ReviewDesk, observer: Observer, bounds: Bounds) -> APIRouter:
         """A person's word on a grade: `score`, or points by `criteria`, or an empty object: it stands."""
         judgement = read_judgement(parse_json(await request.body(), bounds))
         judged = await desk.correct(caller, grade_id, judgement)
-        return Json(_answer(judged.record, judged.correction), 201)
+        return Json({**_answer(judged.record), "correction": _correction(judged.correction)}, 201)
 
     return routes
 
@@ -90,7 +94,7 @@ def _observe(observer: Observer, caller: Caller, query: GradeQuery, found: list[
         observer.agreed(found)
 
 
-def _answer(record: GradeRecord, correction: Correction | None = None) -> dict[str, Any]:
+def _answer(record: GradeRecord) -> dict[str, Any]:
     """As it was answered, but for the placeholders: what stood behind them was never kept."""
     return {
         "object": "grade",
@@ -103,7 +107,6 @@ def _answer(record: GradeRecord, correction: Correction | None = None) -> dict[s
         "task_type": record.submission.task_type,
         "based_on": record.based_on,
         "ms": record.ms,
-        "correction": _correction(correction) if correction else None,
     }
 
 

@@ -66,7 +66,7 @@ class Exchange:
     masked: int = 0
     usage: Usage = field(default_factory=Usage)
     client_left: bool = False
-    over: bool = False
+    over: bool = False  # its last byte was sent, or its account was taken
 
     @property
     def route(self) -> str:
@@ -80,6 +80,11 @@ class Exchange:
             return "/v2/models/{name}" + (f"/{last}" if last in ("infer", "ready") else "")
         if self.path.startswith("/v1/contracts/"):
             return "/v1/contracts/{version}" + ("/{name}" if self.path.count("/") > 3 else "")
+        for resource in _RESOURCES:
+            if self.path.startswith(f"{resource}/"):
+                verb, part = self.path.rpartition(":")[2], self.path.rpartition("/")[2]
+                end = f":{verb}" if verb in _VERBS else f"/{part}" if part in _PARTS else ""
+                return f"{resource}/{{id}}{end}"
         return "other"
 
 

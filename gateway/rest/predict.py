@@ -45,7 +45,7 @@ def router(
     ) -> list[Any]:
         submissions = [read_submission(instance) for instance in instances]
         if once:
-            grades = await gateway.grade_once(caller, submissions, name, once)
+            grades = await gateway.grade_once(caller, submissions, name, once, fresh=fresh)
         else:
             grades = await gateway.grade_all(caller, submissions, name, fresh=fresh)
         exchange.usage = sum((one.grade.usage for one in grades if not one.cached), Usage())

@@ -1,6 +1,5 @@
 """The examiner: outcomes, the watch over words to the grader, the second opinion."""
 
-import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -10,7 +9,7 @@ import pytest
 from gateway import domain
 from gateway.domain import Criterion, Grade, Rubric, Source, Submission
 from gateway.embedding_grader import EmbeddingGrader
-from gateway.errors import BackendUnavailable, InvalidRequest, ModelNotFound
+from gateway.errors import BackendTimeout, BackendUnavailable, InvalidRequest, ModelNotFound
 from gateway.examiner import REASONS, Examiner, ExaminerPolicy
 from gateway.grader import Grader, GraderPolicy
 from gateway.grading.opinion import SecondOpinion
@@ -138,13 +137,14 @@ async def test_a_classifier_that_is_down_fails_no_grade(down: str) -> None:
     assert grade.review_reasons == ("injection_suspected", "guard_unavailable")
 
 
-async def test_a_classifier_that_hangs_is_waited_for_a_while_only() -> None:
-    class Hanging(FakeEmbedder):
-        async def classify(self, *_: Any) -> Any:
-            await asyncio.Event().wait()
+async def test_a_classifier_that_is_too_slow_makes_the_grade_a_makeshift_one_for_a_person() -> None:
+    class Slow(FakeEmbedder):
+        async def classify(self, _: Any, __: Any, timeout_s: float) -> Any:
+            assert timeout_s == 0.5
+            raise BackendTimeout("slow")
 
-    grade = await examiner(sure(verdict(3)), Hanging(), watch_timeout_s=0.05).grade(SUBMISSION, LLM)
-    assert grade.review_reasons == ("guard_unavailable",)
+    grade = await examiner(sure(verdict(3)), Slow(), watch_timeout_s=0.5).grade(SUBMISSION, LLM)
+    assert (grade.review_reasons, grade.makeshift) == (("guard_unavailable",), True)
 
 
 @pytest.mark.parametrize("embedder", [None, FakeEmbedder(GRADE)])
@@ -203,12 +203,12 @@ async def test_combined_both_count_and_both_are_named() -> None:
 async def test_a_second_opinion_that_cannot_be_had_fails_nothing(wrong: str) -> None:
     class Slow(FakeEmbedder):
         async def estimate(self, *_: Any) -> Any:
-            await asyncio.Event().wait()
+            raise BackendTimeout("slow")
 
     embedder = Slow() if wrong == "slow" else FakeEmbedder()
     embedder.down = {"grader-embedding"} if wrong == "down" else set()
-    grade = await examiner(sure(verdict(4)), embedder, opinion_timeout_s=0.05).grade(SUBMISSION, LLM)
-    assert (grade.score, grade.review_reasons) == (10, ())
+    grade = await examiner(sure(verdict(4)), embedder).grade(SUBMISSION, LLM)
+    assert (grade.score, grade.review_reasons, grade.makeshift) == (10, (), True)
 
 
 @pytest.mark.parametrize(

@@ -36,6 +36,8 @@ class Model:
         self.leave = asyncio.Event()
         self.leave.set()
         self.error: Exception | None = None
+        self.makeshift = False
+        self.score = 5.0
 
     async def __call__(self) -> Grade:
         self.asked += 1
@@ -43,7 +45,8 @@ class Model:
         if self.error:
             raise self.error
         one = CriterionGrade("CR1", 5.0, 10.0, "", "Half.", 0.5)
-        return Grade(5.0, 10.0, "Half.", (one,), "grader-llm", BY, 0.9, (), False, Usage(), RUBRIC)
+        grade = Grade(self.score, 10.0, "Half.", (one,), "grader-llm", BY, 0.9, (), False, Usage(), RUBRIC)
+        return replace(grade, makeshift=self.makeshift)
 
 
 Opened = Callable[..., Awaitable[GradeBook]]
@@ -127,6 +130,41 @@ async def test_a_grade_asked_for_anew_becomes_the_one_that_is_given_again(book: 
     newest, _ = await book.graded(SHEET, BY, model)
     assert (model.asked, cached) == (2, False)
     assert first.id != fresh.id == newest.id
+
+
+async def test_a_grade_asked_for_anew_stays_the_one_after_other_students_have_asked(book: GradeBook) -> None:
+    model = Model()
+    await book.graded(SHEET, BY, model)
+    fresh, _ = await book.graded(SHEET, BY, model, fresh=True)
+    other, _ = await book.graded(other_hand_in("bbbbb", student_id="s2"), BY, model)
+    mine, _ = await book.graded(SHEET, BY, model)
+    assert (mine.id, other.based_on, model.asked) == (fresh.id, fresh.id, 2)
+
+
+async def test_a_makeshift_grade_is_kept_and_not_given_again(book: GradeBook) -> None:
+    model = Model()
+    model.makeshift = True
+    first, _ = await book.graded(SHEET, BY, model)
+    assert (await book._grades.get(first.id)).grade.makeshift
+    model.makeshift = False
+    second, cached = await book.graded(SHEET, BY, model)
+    assert (second.id != first.id, cached, model.asked) == (True, False, 2)
+
+
+async def test_who_has_lost_the_lease_answers_the_grade_that_is_kept(opened: Opened) -> None:
+    stalled, quick = await opened(lease_s=60), await opened()
+    model, other = Model(), Model()
+    other.score = 9.0
+    model.leave.clear()
+    late = asyncio.create_task(stalled.graded(SHEET, BY, model))
+    while not model.asked:
+        await asyncio.sleep(0.01)
+    # As if its lease had run out: another process takes over and is first.
+    await stalled._ledger.give_back(content_key(SHEET, BY))
+    kept, _ = await quick.graded(SHEET, BY, other)
+    model.leave.set()
+    answered, _ = await late
+    assert (answered.id, answered.grade.score) == (kept.id, 9.0)
 
 
 async def test_a_failed_grading_leaves_the_way_free(book: GradeBook) -> None:

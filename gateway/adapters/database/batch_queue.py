@@ -25,6 +25,7 @@ _ITEM = (batch_items.c.batch_id, batch_items.c.position)
 _EXPIRED = Failure("expired", "The batch was not over in time.")
 _FATAL = Failure(Code.INTERNAL.value, "The gateway fails over this item.")
 _CANCELLED = Failure("cancelled", "The batch was cancelled before this item was begun.")
+_NOBODY = "nobody"
 _AT_ONCE = 20  # batches that take turns, the oldest ones
 _ROUNDS = 5  # of looking, when another process has taken what was found
 _FORGOTTEN = 20  # batches in one transaction, up to a thousand items each
@@ -45,10 +46,18 @@ class DatabaseQueue:
                 connection.execute(
                     update(batch_items).where(these).values(tries=batch_items.c.tries + 1, **taken)
                 )
-            return [
-                Leased(one.batch_id, one.position, one.key_id, Role(one.role), ITEM.decode(one.item))
-                for one in found
-            ]
+            leased = []
+            for one in found:
+                try:
+                    item = ITEM.decode(one.item)
+                except StoreUnavailable:
+                    # Of another version's making: it must not stop the others. Nobody renews its lease, so it
+                    # is tried again, by whoever, and given up after some tries.
+                    this = (batch_items.c.batch_id == one.batch_id, batch_items.c.position == one.position)
+                    connection.execute(update(batch_items).where(*this).values(owner=_NOBODY))
+                    continue
+                leased.append(Leased(one.batch_id, one.position, one.key_id, Role(one.role), item))
+            return leased
 
         # What is mostly so, nothing to do, takes no lock.
         if not await self._database.read(lambda connection: _free(connection, 1)):

@@ -47,7 +47,7 @@ class DatabaseLedger:
             found = answer
         return whole_record(found)
 
-    async def keep(self, record: GradeRecord) -> None:
+    async def keep(self, record: GradeRecord) -> GradeRecord:
         row = _row(record)
         calls = [
             {
@@ -61,16 +61,20 @@ class DatabaseLedger:
             for position, call in enumerate(record.grade.calls)
         ]
 
-        def keep(connection: Connection) -> None:
+        def keep(connection: Connection) -> WholeGrade | None:
             new = insert_into(connection, grades).on_conflict_do_nothing(index_elements=[grades.c.id])
-            if inserted(connection, new, row):
+            is_new = inserted(connection, new, row)
+            if is_new:
                 if calls:
                     connection.execute(insert(model_calls), calls)
                 _mark_used(connection, record.rubric)
             # Also a claim that somebody has taken over meanwhile: there is a grade now.
             connection.execute(delete(claims).where(claims.c.key == record.key))
+            this = select(grades.c.id, grades.c.record).where(grades.c.id == record.id)
+            return None if is_new else whole_grade(connection, this)
 
-        await self._database.write(keep)
+        there = await self._database.write(keep)
+        return whole_record(there) if there else record
 
     async def give_back(self, key: str) -> None:
         """Only what is still ours: somebody may have taken it over when its lease had run out."""

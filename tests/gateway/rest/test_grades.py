@@ -48,6 +48,9 @@ async def test_the_queue_holds_what_nobody_has_judged_yet(running: Running) -> N
     one, two = await graded(running, "It boils."), await graded(running, "It freezes.")
     _, queue, _ = await running.get("/v1/reviews")
     assert {entry["id"] for entry in queue["data"]} == {one["id"], two["id"]}
+    _, page, _ = await running.get("/v1/reviews?limit=1")
+    _, rest, _ = await running.get(f"/v1/reviews?limit=1&after={page['after']}")
+    assert [page["data"][0]["id"], rest["data"][0]["id"]] == [two["id"], one["id"]]
     status, judged, _ = await running.post(f"/v1/reviews/{one['id']}", {"score": 10, "comment": "Right."})
     assert (status, judged["score"], judged["correction"]["score"]) == (201, 7.5, 10)
     await running.post(f"/v1/reviews/{two['id']}", {})  # it stands as it is
@@ -132,6 +135,11 @@ async def test_a_grading_key_sees_its_own_grades_only(start: Callable[..., Any],
 
 
 async def test_a_query_that_cannot_be_is_400_in_our_shape(running: Running) -> None:
-    for path, field in (("limit=0", "limit"), ("since=yesterday", "since"), ("after=grade_1", "after")):
+    for path, field in (
+        ("limit=0", "limit"),
+        ("since=yesterday", "since"),
+        ("since=0001-01-01T00:00:00%2B14:00", "since"),
+        ("after=grade_1", "after"),
+    ):
         status, refusal, _ = await running.get(f"/v1/grades?{path}")
         assert (status, refusal["details"]) == (400, [{"field": field}])

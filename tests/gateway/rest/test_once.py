@@ -59,6 +59,9 @@ async def test_an_idempotency_key_pins_the_answer(start: Callable[..., Any]) -> 
     )  # another grade is the newest now
     _, again, _ = await running.post(PREDICT, instances, headers=ONCE)
     assert again["predictions"] == [{**first["predictions"][0], "cached": True}]
+    anew = {"idempotency-key": "retry-2", "cache-control": "no-cache"}
+    _, other, _ = await running.post(PREDICT, ANSWER, headers=anew)
+    assert other["cached"] is False
     status, refusal, _ = await running.post(PREDICT, {**ANSWER, "submission": "No."}, headers=ONCE)
     assert (status, refusal["code"]) == (409, "conflict")
     status, refusal, _ = await running.post(PREDICT, ANSWER, headers={"idempotency-key": "k" * 256})

@@ -135,10 +135,23 @@ async def test_versions_with_other_criteria_cannot_be_added_up_anew(running: Run
     await made(running)
     running.upstream.reply = verdicts(4, 4)
     await running.post("/v1/models/grader-llm:predict", GRADE)
-    other = {"id": "CR1", "description": "Names two causes.", "weight": 1.0}
-    await made(running, criteria=[other], constraints=[])
-    status, refusal, _ = await running.post("/v1/rubrics/essay@2.0.0:rescore?from=1.0.0", {})
-    assert (status, refusal["code"]) == (400, "invalid_request")
+    other = {"id": "CR1", "description": "Names two causes.", "weight": 0.5}
+    await made(running, criteria=[other, ESSAY["criteria"][1]])
+    for path in ("essay@2.0.0:rescore?from=1.0.0", "essay@1.0.0:rescore?from=1.0.0"):
+        status, refusal, _ = await running.post(f"/v1/rubrics/{path}", {})
+        assert (status, refusal["details"]) == (400, [{"field": "from"}])
+
+
+async def test_a_requests_own_rubric_of_the_same_name_is_left_alone(running: Running) -> None:
+    await made(running)
+    running.upstream.reply = verdicts(4, 1)
+    await running.post("/v1/models/grader-llm:predict", GRADE)
+    own = {"name": "essay", "criteria": [{"id": "X", "description": "Is long.", "weight": 1.0}]}
+    inline = {"submission": "Water boils.", "rubric": own}
+    assert (await running.post("/v1/models/grader-llm:predict", inline))[0] == 200
+    await made(running, constraints=[])
+    _, outcome, _ = await running.post("/v1/rubrics/essay@1.1.0:rescore?from=1.0.0", {})
+    assert (outcome["grades"], outcome["changed"]) == (1, 1)
 
 
 async def test_a_grading_key_reads_rubrics_and_writes_none(start: Callable[..., Any], tmp_path: Any) -> None:
