@@ -68,6 +68,8 @@ async def test_a_batch_is_taken_in_and_graded_masked(start: Callable[..., Any]) 
     assert ended["status"] == "completed"
     assert ended["request_counts"] == {"total": 3, "completed": 2, "failed": 1, "cancelled": 0}
     first, second, third = await results(running, batch["id"])
+    _, metrics, _ = await running.get("/metrics")
+    assert 'code="",route="/v1/batches/{id}/results",status="200"} 1.0' in metrics
     assert [first["id"], second["id"], third["id"]] == ["a", "b", "c"]
     assert (first["score"], first["grader"], first["versions"]["contract"]) == (7.5, "grader-llm", "v1.1")
     assert first["comments"].startswith("<PERSON_1_")
