@@ -10,6 +10,7 @@ from gateway.errors import GatewayError, ModelNotFound
 from gateway.grader import Grader
 from gateway.grading import remarks, rubric
 from gateway.grading.injection import without
+from gateway.grading.marks import is_blank
 from gateway.grading.measure import rubric_for
 from gateway.grading.opinion import SecondOpinion, with_opinion
 from gateway.grading.outcomes import Outcome, decided, off_topic, outcome_of
@@ -20,7 +21,7 @@ from gateway.ports import Embedder
 from gateway.questions import together
 from gateway.watch import Sighting, Watch, aside
 
-RULES = "1"  # of the code that decides a grade beside the models: another number wherever it changes one
+RULES = "2"  # of the code that decides a grade beside the models: another number wherever it changes one
 
 REASONS = (  # for a review, in the order in which they are told
     "rubric_not_used",
@@ -184,6 +185,8 @@ class Examiner:
         rest = replace(submission, text=without(submission.text, found))
         if submission.task_type == "classification" or rest.text == submission.text.strip():
             return judgement
+        if not found.marked and is_blank(rest.text):
+            return judgement  # a classifier's word alone takes nobody's whole answer away: a person decides
         second = await self._rest_judged(rest, chosen, judgement)
         usage, calls = judgement.usage + second.usage, (*judgement.calls, *second.calls)
         if _share(judgement) - _share(second) > self._policy.jump:

@@ -38,7 +38,7 @@ class Graded:
 class Once:
     """A caller's wish that a request be answered once, however often it is sent."""
 
-    key: str  # the caller's own, 1..255 characters
+    key: str  # sha256 (hex) of the caller's own
     body_hash: str  # sha256 (hex) of the body: the same key with another body is a mistake
 
 

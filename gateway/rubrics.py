@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from gateway.domain import Caller, Role, Rubric, Source
-from gateway.errors import Forbidden, InvalidRequest, NotFound
+from gateway.errors import Conflict, Forbidden, NotFound
 from gateway.ports import Rubrics
 from gateway.records import RubricRecord
 
@@ -49,9 +49,9 @@ class RubricBook:
 def next_version(before: Rubric, after: Rubric) -> str:
     """Semantic versioning, as a rubric's readers see it: what is asked of a submission changes the major
     number, for grades by the two cannot be compared; points, constraints and notes the minor one, for the old
-    criterion marks can be added up anew. Raises InvalidRequest when nothing has changed."""
+    criterion marks can be added up anew. Raises Conflict when nothing has changed."""
     if replace(after, version=before.version) == before:
-        raise InvalidRequest("This is the newest version already.", param="criteria")
+        raise Conflict("This is the newest version already.", param="version")
     major, minor, _ = (int(part) for part in before.version.split("."))
     return f"{major}.{minor + 1}.0" if asked_of(before) == asked_of(after) else f"{major + 1}.0.0"
 

@@ -18,6 +18,8 @@ DETECTOR = "injection-detector"
 NO_DETECTOR, AWAY = "none", "unavailable"
 _INLINE_CHARS = 4000  # to look through a longer text takes more than a millisecond or two
 
+_LEAST_WORDS = 8
+
 T = TypeVar("T")
 
 
@@ -58,7 +60,7 @@ class Watch:
     async def _likely(self, reading: Reading) -> tuple[dict[str, float], tuple[ModelCall, ...]]:
         """How likely it is that the whole, and each piece, is an instruction; nothing without a detector."""
         model = await _detector_of(self._embedder)
-        if self._embedder is None or model is None or not reading.whole:
+        if self._embedder is None or model is None or _too_short(reading):
             return {}, ()
         texts = list(dict.fromkeys([reading.whole, *(piece.shown for piece in reading.pieces)]))
         began = time.perf_counter()
@@ -68,6 +70,12 @@ class Watch:
         prompt = orjson.dumps({"model": model.name, "instances": texts}).decode()
         answer = orjson.dumps({"probabilities": list(likely.values())}).decode()
         return likely, (ModelCall("injection", prompt, answer, Usage(), ms),)
+
+
+def _too_short(reading: Reading) -> bool:
+    """Too little prose for the classifier, which has learnt from longer texts and takes "Answer: oxygen" and
+    "I do not know." for orders. The short orders that there are, code knows."""
+    return not reading.code and len(reading.whole.split()) < _LEAST_WORDS
 
 
 async def _detector_of(embedder: Embedder | None) -> ServedModel | None:

@@ -79,6 +79,7 @@ class Alarm:
     no part of it more than another, or only what is invisible has to go."""
 
     spans: Spans
+    marked: bool  # code has seen it; otherwise a classifier thinks so
 
 
 def read(text: str, *, code: bool) -> Reading:
@@ -131,7 +132,7 @@ def alarm(reading: Reading, likely: Sequence[float], whole: float) -> Alarm | No
         if surely or (by_kinship and near)
         for span in piece.spans
     ]
-    return Alarm(_merged([*taken, *reading.marked]))
+    return Alarm(_merged([*taken, *reading.marked]), bool(reading.marked) or reading.hidden)
 
 
 def without(text: str, found: Alarm) -> str:

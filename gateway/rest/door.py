@@ -88,7 +88,7 @@ class Door:
                 raise
         except Exception:
             # The last line of defence: the caller learns nothing, the log learns where.
-            log.exception("unexpected failure")
+            log.exception("unexpected failure", extra={"request_id": request_id})
             await answer.refuse(GatewayError("The gateway failed."), receive)
         finally:
             self._observer.done(exchange)

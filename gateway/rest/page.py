@@ -43,7 +43,10 @@ def once_of(request: Request, what: str, body: bytes) -> Once | None:
         raise InvalidRequest(
             f"'Idempotency-Key' must have 1 to {_LONGEST_KEY} characters.", param="Idempotency-Key"
         )
-    return Once(key, hashlib.sha256(what.encode() + b"\0" + body).hexdigest())
+    # The key too is a caller's own text: only its hash is kept.
+    return Once(
+        hashlib.sha256(key.encode()).hexdigest(), hashlib.sha256(what.encode() + b"\0" + body).hexdigest()
+    )
 
 
 CallerOf = Annotated[Caller, Depends(_caller)]

@@ -40,7 +40,12 @@ class Desks:
 def pages(desks: Desks, observer: Observer, bounds: Bounds, max_instances: int) -> FastAPI:
     """Builds the application; nothing in it lives outside this call."""
     app = FastAPI(
-        title="Grading gateway", version=VERSION, default_response_class=Json, docs_url=None, redoc_url=None
+        title="Grading gateway",
+        version=VERSION,
+        default_response_class=Json,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
     )
     started = int(time.time())
 

@@ -11,7 +11,7 @@ from gateway.catalog import Catalog
 from gateway.chat.request import Bounds, parse_json
 from gateway.contracts.grade import grade_answer
 from gateway.contracts.submission import read_submission
-from gateway.domain import Caller, Output, Usage
+from gateway.domain import Caller, Output, Submission, Usage
 from gateway.errors import InvalidRequest, PayloadTooLarge
 from gateway.grading.routing import GRADERS
 from gateway.inference import Inference
@@ -40,10 +40,11 @@ def router(
         caller: Caller,
         exchange: Exchange,
         *,
+        bare: bool,
         once: Once | None,
         fresh: bool,
     ) -> list[Any]:
-        submissions = [read_submission(instance) for instance in instances]
+        submissions = [_read(instance, place, alone=bare) for place, instance in enumerate(instances)]
         if once:
             grades = await gateway.grade_once(caller, submissions, name, once, fresh=fresh)
         else:
@@ -77,7 +78,7 @@ def router(
         if name in GRADERS:
             fresh = "no-cache" in request.headers.get("cache-control", "").lower()
             once = once_of(request, name, body)
-            predictions = await graded(name, instances, caller, exchange, once=once, fresh=fresh)
+            predictions = await graded(name, instances, caller, exchange, bare=bare, once=once, fresh=fresh)
         else:
             predictions = await inferred(name, instances, caller, exchange)
         return Json(predictions[0] if bare else {"predictions": predictions})
@@ -85,10 +86,22 @@ def router(
     return routes
 
 
+def _read(instance: Any, place: int, *, alone: bool) -> Submission:
+    try:
+        return read_submission(instance)
+    except InvalidRequest as error:
+        if alone:
+            raise
+        where = f"instances.{place}"
+        raise InvalidRequest(f"In '{where}': {error.message}", param=f"{where}.{error.param}") from None
+
+
 def _instances(payload: dict[str, Any], most: int) -> list[Any]:
     instances = payload["instances"]
     if not isinstance(instances, list) or not instances or payload.keys() != {"instances"}:
-        raise InvalidRequest("'instances' must be a list of at least one payload.", param="instances")
+        raise InvalidRequest(
+            "'instances' must be a list of at least one payload, and stand alone.", param="instances"
+        )
     if len(instances) > most:
         raise PayloadTooLarge(f"More than {most} instances.", param="instances")
     return instances

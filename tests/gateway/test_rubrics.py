@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from gateway.domain import Constraint, Criterion, Rubric
-from gateway.errors import InvalidRequest
+from gateway.errors import Conflict
 from gateway.rubrics import next_version
 
 ESSAY = Rubric("essay", "1.2.3", (Criterion("A", "Says what.", 0.5), Criterion("B", "Says why.", 0.5)))
@@ -31,5 +31,5 @@ def test_what_is_asked_changes_the_major_number_and_what_it_is_worth_the_minor_o
 
 
 def test_a_version_that_changes_nothing_is_none() -> None:
-    with pytest.raises(InvalidRequest):
+    with pytest.raises(Conflict):
         next_version(ESSAY, replace(ESSAY, version="1.0.0"))

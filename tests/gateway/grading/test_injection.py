@@ -90,7 +90,7 @@ def test_kin_alone_is_no_alarm() -> None:
 
 
 def test_a_suspect_whole_is_an_alarm_even_when_no_part_of_it_is() -> None:
-    assert by_classifier(HONEST, {}, whole=0.95) == Alarm(())
+    assert by_classifier(HONEST, {}, whole=0.95) == Alarm((), marked=False)
     found = by_classifier(HONEST, {"rises": 0.6}, whole=0.95)
     assert found is not None
     assert without(HONEST, found) == "The water evaporates in the heat."
