@@ -78,6 +78,23 @@ async def test_a_batch_is_taken_in_and_graded_masked(start: Callable[..., Any]) 
     assert "Anna" not in json.dumps(running.upstream.bodies)
 
 
+async def test_a_stored_rubric_cannot_change_under_a_batch_though_its_words_were_masked(
+    start: Callable[..., Any],
+) -> None:
+    running = await start(FakeAnalyzer({"Napoleon": "PERSON"}))
+    running.upstream.reply = said
+    rubric = {
+        "name": "war",
+        "criteria": [{"id": "A", "description": "Says why Napoleon lost.", "weight": 1.0}],
+    }
+    assert (await running.post("/v1/rubrics", rubric))[0] == 201
+    _, batch, _ = await running.post(BATCHES, {"requests": [request("a", rubric_id="war")], "grader": "llm"})
+    await over(running, batch["id"])
+    assert "Napoleon" not in json.dumps(running.upstream.bodies)
+    status, refusal, _ = await running.put("/v1/rubrics/war@1.0.0", rubric)
+    assert (status, refusal["code"]) == (409, "conflict")
+
+
 async def test_json_lines_of_openais_format_are_answered_as_openai_does(running: Running) -> None:
     running.upstream.reply = said
     url = "/v1/models/grader-llm:predict"

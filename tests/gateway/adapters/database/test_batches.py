@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from gateway.adapters.database.batch_queue import DatabaseQueue, DatabaseResults
 from gateway.adapters.database.batches import DatabaseShelf
@@ -231,6 +231,17 @@ async def test_an_item_over_which_every_process_dies_fails(
     (ended,) = await results.ended(made.id, -1, 10)
     assert isinstance(ended.outcome, Failure)
     assert ended.outcome.code == "internal"
+
+
+async def test_an_item_that_no_version_here_can_read_stops_no_other(
+    shelf: DatabaseShelf, queue: DatabaseQueue, database: Database
+) -> None:
+    broken = await kept(shelf, "a")
+    whole = await kept(shelf, "b")
+    unread = update(batch_items).where(batch_items.c.batch_id == broken.id).values(item="{}")
+    await database.write(lambda connection: connection.execute(unread).rowcount)
+    leased = await queue.lease("one", 10, 60.0)
+    assert [one.batch_id for one in leased] == [whole.id]
 
 
 async def test_a_process_that_gives_back_has_not_died(shelf: DatabaseShelf, queue: DatabaseQueue) -> None:
