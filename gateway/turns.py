@@ -1,17 +1,23 @@
-"""The embeddings service, asked by graders a few at a time."""
+"""The embeddings service, asked by graders a few at a time, and again when it is busy."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TypeVar
 
 from gateway.domain import Classification, Comparison, Estimate, ServedModel
+from gateway.errors import BackendUnavailable
 from gateway.ports import Embedder
+
+_PAUSES_S = (0.05, 0.1, 0.2, 0.4)
+
+T = TypeVar("T")
 
 
 class InTurn:
     """Implements Embedder over another one. The service refuses what it cannot begin within 75 ms, which is
     right for a classifier's caller and wrong for a grade: of 200 gradings, eight at once, a third was lost.
-    Waiting here for a turn does not count against a timeout; how many wait is bounded by the gateway's
-    places."""
+    So a grader waits for its turn, which does not count against a timeout, and asks up to four times more.
+    How many wait is bounded by the gateway's places."""
 
     def __init__(self, embedder: Embedder, at_once: int) -> None:
         self._embedder = embedder
@@ -20,20 +26,26 @@ class InTurn:
     async def embed(
         self, texts: Sequence[str], timeout_s: float, model: ServedModel | None = None
     ) -> tuple[list[list[float]], int]:
-        async with self._turns:
-            return await self._embedder.embed(texts, timeout_s, model)
+        return await self._asked(lambda: self._embedder.embed(texts, timeout_s, model))
 
     async def classify(
         self, model: ServedModel, texts: Sequence[str], timeout_s: float
     ) -> tuple[Classification, ...]:
-        async with self._turns:
-            return await self._embedder.classify(model, texts, timeout_s)
+        return await self._asked(lambda: self._embedder.classify(model, texts, timeout_s))
 
     async def estimate(
         self, model: ServedModel, comparisons: Sequence[Comparison], timeout_s: float
     ) -> tuple[Estimate, ...]:
-        async with self._turns:
-            return await self._embedder.estimate(model, comparisons, timeout_s)
+        return await self._asked(lambda: self._embedder.estimate(model, comparisons, timeout_s))
 
     async def models(self) -> list[ServedModel]:
         return await self._embedder.models()
+
+    async def _asked(self, ask: Callable[[], Awaitable[T]]) -> T:
+        async with self._turns:
+            for pause_s in _PAUSES_S:
+                try:
+                    return await ask()
+                except BackendUnavailable:
+                    await asyncio.sleep(pause_s)
+            return await ask()

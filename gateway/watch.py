@@ -75,7 +75,7 @@ class Watch:
 def _too_short(reading: Reading) -> bool:
     """Too little prose for the classifier, which has learnt from longer texts and takes "Answer: oxygen" and
     "I do not know." for orders. The short orders that there are, code knows."""
-    return not reading.code and len(reading.whole.split()) < _LEAST_WORDS
+    return len(reading.whole.split()) < (1 if reading.code else _LEAST_WORDS)
 
 
 async def _detector_of(embedder: Embedder | None) -> ServedModel | None:

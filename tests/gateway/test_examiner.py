@@ -127,6 +127,13 @@ async def test_an_answer_of_a_few_words_is_not_put_to_a_classifier_that_knows_no
     assert embedder.classified == []
 
 
+async def test_a_program_without_a_word_of_prose_asks_no_classifier() -> None:
+    embedder = FakeEmbedder()
+    program = Submission("x = 1", "code", "python", 10, references=("x = 1",))
+    grade = await examiner(sure(verdict(3)), embedder).grade(program, LLM)
+    assert (grade.review_reasons, embedder.classified) == ((), [])
+
+
 async def test_a_clean_answer_pays_one_call_of_the_classifier() -> None:
     embedder, model = FakeEmbedder(), sure(verdict(3))
     text = "Plants make sugar from light. They breathe out oxygen."
