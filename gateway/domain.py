@@ -23,6 +23,11 @@ class Caller:
     role: Role
     requests_per_minute: int
 
+    @property
+    def oversees(self) -> bool:
+        """Writes rubrics, reads audits, sees every key's grades."""
+        return self.role in (Role.ADMIN, Role.TRAINER)
+
 
 @dataclass(frozen=True, slots=True)
 class Quota:

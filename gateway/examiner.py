@@ -18,7 +18,7 @@ from gateway.grading.routing import GRADER_EMBEDDING
 from gateway.grading.rubric import Judgement
 from gateway.grading.words import spoken_in
 from gateway.ports import Embedder
-from gateway.questions import together
+from gateway.tasks import together
 from gateway.watch import Sighting, Watch, aside
 
 RULES = "2"  # of the code that decides a grade beside the models: another number wherever it changes one

@@ -14,9 +14,8 @@ from gateway.grading.rubric import Judgement
 from gateway.grading.samples import Consensus, consensus
 from gateway.grading.words import spoken_in
 from gateway.ports import ChatBackend
-from gateway.questions import Answer, Choice, Question, Questioner, all_of
-
-__all__ = ["Grader", "GraderPolicy", "all_of"]
+from gateway.questions import Answer, Choice, Question, Questioner
+from gateway.tasks import all_of
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,6 @@ from gateway.chat.texts import spoken_texts, with_texts
 from gateway.domain import Artifact, Caller, Completion, CompletionStream, Grade, Masked, Output, Submission
 from gateway.errors import Conflict, GatewayError
 from gateway.examiner import Examiner
-from gateway.grader import all_of
 from gateway.grading import reply, routing
 from gateway.grading.masked import submission_texts, unmasked_grade, with_submission_texts
 from gateway.grading.placeholders import originals_under
@@ -30,6 +29,7 @@ from gateway.ports import Answers, Artifacts, ChatBackend, Grades
 from gateway.readiness import Readiness
 from gateway.records import Graded, GradeRecord, Once
 from gateway.rubrics import RubricBook
+from gateway.tasks import all_of
 
 _READY_TIMEOUT_S = 10.0
 # With a schema: the first one costs the model server seconds, which no grade should pay.

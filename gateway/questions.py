@@ -2,8 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
@@ -16,6 +15,7 @@ from gateway.grading.cutting import cut
 from gateway.grading.prompt import Message, Parts, Profile, Sampling
 from gateway.grading.reply import Unusable
 from gateway.ports import ChatBackend
+from gateway.tasks import all_of
 
 _FIT_ATTEMPTS = 12
 _TEMPERATURE = 0.7  # of several samples
@@ -48,23 +48,6 @@ class Answer(Generic[T]):
     @property
     def usage(self) -> Usage:
         return sum((call.usage for call in self.calls), Usage())
-
-
-@asynccontextmanager
-async def together() -> AsyncIterator[asyncio.TaskGroup]:
-    """A task group whose first failure cancels the rest and is raised as itself."""
-    try:
-        async with asyncio.TaskGroup() as group:
-            yield group
-    except ExceptionGroup as errors:
-        raise errors.exceptions[0] from None
-
-
-async def all_of(work: Sequence[Coroutine[Any, Any, T]]) -> list[T]:
-    """The results in order. The first failure cancels the rest and is raised as itself."""
-    async with together() as group:
-        tasks = [group.create_task(one) for one in work]
-    return [task.result() for task in tasks]
 
 
 class Questioner:

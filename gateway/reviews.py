@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from gateway.domain import Caller, Role, Rubric
+from gateway.domain import Caller, Rubric
 from gateway.errors import Forbidden, InvalidRequest, NotFound
 from gateway.grading.agreement import Agreement, Pair, agreement
 from gateway.grading.rubric import WITH_TESTS, rescored, total, with_tests, without_tests
@@ -39,7 +39,7 @@ class ReviewDesk:
         """A grade, with a person's last word where there is one. Raises NotFound, also for a grade of another
         key that the caller may not see."""
         record = await self._grades.get(grade_id)
-        if not _sees_all(caller) and record.key_id != caller.key_id:
+        if not caller.oversees and record.key_id != caller.key_id:
             raise NotFound("There is no grade of that id.", param="id")
         corrections = await self._reviews.corrections(grade_id)
         return Judged(record, corrections[-1]) if corrections else record
@@ -73,7 +73,7 @@ class ReviewDesk:
 
     async def agreement(self, caller: Caller, query: GradeQuery) -> list[GraderAgreement]:
         """By rubric, grader and model: the newest judged grades against people's last word."""
-        if not _sees_all(caller):
+        if not caller.oversees:
             query = replace(query, key_id=caller.key_id)
         groups: dict[tuple[str, str, str], list[Pair]] = {}
         for judged in await self._judged(query):
@@ -104,7 +104,7 @@ class ReviewDesk:
         """Adds up the grades by one version of a rubric anew by another one, without asking a model; each
         result is a grade of its own. Returns how many there were and how many got another score. Raises
         Forbidden, NotFound, and InvalidRequest when the versions ask for different things."""
-        if not _sees_all(caller):
+        if not caller.oversees:
             raise Forbidden("Grades are re-scored with a key of the role admin or trainer.")
         old = (await self._rubrics.get(rubric_id)).rubric
         new = (await self._rubrics.get(onto_id)).rubric
@@ -169,8 +169,4 @@ def _judged_score(record: GradeRecord, judgement: Judgement) -> float:
 
 
 def _own(caller: Caller, query: GradeQuery) -> GradeQuery:
-    return query if _sees_all(caller) else replace(query, key_id=caller.key_id)
-
-
-def _sees_all(caller: Caller) -> bool:
-    return caller.role in (Role.ADMIN, Role.TRAINER)
+    return query if caller.oversees else replace(query, key_id=caller.key_id)

@@ -2,13 +2,12 @@
 
 from dataclasses import replace
 
-from gateway.domain import Caller, Role, Rubric, Source
+from gateway.domain import Caller, Rubric, Source
 from gateway.errors import Conflict, Forbidden, NotFound
 from gateway.ports import Rubrics
 from gateway.records import RubricRecord
 
 FIRST_VERSION = "1.0.0"
-_WRITERS = frozenset({Role.ADMIN, Role.TRAINER})
 
 
 class RubricBook:
@@ -62,5 +61,5 @@ def asked_of(rubric: Rubric) -> list[tuple[str, str, Source]]:
 
 
 def _may_write(caller: Caller) -> None:
-    if caller.role not in _WRITERS:
+    if not caller.oversees:
         raise Forbidden("Rubrics are written with a key of the role admin or trainer.")

@@ -4,7 +4,6 @@ Over 250 lines: everything that runs is named here, one below the other.
 """
 
 import asyncio
-import contextlib
 import logging
 import sys
 from collections.abc import AsyncIterator
@@ -48,6 +47,7 @@ from gateway.rest.pages import Desks, pages
 from gateway.reviews import ReviewDesk
 from gateway.rubrics import RubricBook
 from gateway.settings import Settings
+from gateway.tasks import ended
 from gateway.turns import InTurn
 
 log = logging.getLogger(__name__)
@@ -240,13 +240,6 @@ async def _opened(database: Database, runner: Runner) -> None:
             log.warning("the store is not ready: %s", error.message)
             await asyncio.sleep(_STORE_RETRY_S)
     runner.start()
-
-
-async def ended(task: asyncio.Task[None]) -> None:
-    """Cancels a task and waits for its end."""
-    task.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await task
 
 
 def _fixed_keys(settings: Settings) -> dict[str, Caller]:

@@ -16,6 +16,7 @@ from gateway.domain import Caller, Role, Submission
 from gateway.errors import GatewayError, InvalidRequest, NotFound
 from gateway.ledger import Sheet
 from gateway.records import Once
+from gateway.tasks import all_of
 
 _MASKED_AT_ONCE = 4
 _PAGE = 100  # results read at once
@@ -114,12 +115,7 @@ class BatchDesk:
             async with turns:
                 return await self._item(caller, one)
 
-        try:
-            async with asyncio.TaskGroup() as group:
-                tasks = [group.create_task(item(one)) for one in asked]
-        except ExceptionGroup as errors:
-            raise errors.exceptions[0] from None
-        return [task.result() for task in tasks]
+        return await all_of([item(one) for one in asked])
 
     async def _item(self, caller: Caller, asked: Asked) -> Item | Refused:
         try:

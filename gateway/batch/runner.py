@@ -20,6 +20,7 @@ from gateway.domain import Caller
 from gateway.errors import GatewayError
 from gateway.ledger import Sheet
 from gateway.records import Graded
+from gateway.tasks import ended
 
 log = logging.getLogger(__name__)
 
@@ -69,11 +70,11 @@ class Runner:
     async def close(self, drain_s: float = 10.0) -> None:
         """Begins nothing more; what is under way gets `drain_s` seconds and is then left to others."""
         for task in self._tasks[:1]:  # that begins items; leases are renewed until all of them have ended
-            await _ended(task)
+            await ended(task)
         if self._under_way:
             await asyncio.wait(self._under_way, timeout=drain_s)
         for task in (*self._under_way, *self._tasks):
-            await _ended(task)
+            await ended(task)
         with suppress(GatewayError):
             await self._queue.give_back(None, self._owner, 0.0)
 
@@ -126,9 +127,3 @@ class Runner:
         item = leased.item
         sheet = Sheet(caller, item.submission, item.nonce, item.stored_rubric)
         return answer_of(await self._line.grade_sheet(sheet, item.grader))
-
-
-async def _ended(task: asyncio.Task[None]) -> None:
-    task.cancel()
-    with suppress(asyncio.CancelledError):
-        await task

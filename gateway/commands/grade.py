@@ -23,7 +23,8 @@ from gateway.commands.grade_arguments import Plan, add_arguments, planned
 from gateway.errors import GatewayError, MaskingUnavailable
 from gateway.pipeline import Gateway
 from gateway.settings import Settings
-from gateway.wiring import ended, log_as_json, services
+from gateway.tasks import ended
+from gateway.wiring import log_as_json, services
 
 _FAILED, _UNUSABLE, _SOME_ERRORS = 1, 2, 3  # exit codes besides 0
 _MASKING_STARTS_S = 90.0

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from gateway.chat.request import Bounds, parse_json
 from gateway.contracts.grade import grade_answer
 from gateway.contracts.review import read_judgement
-from gateway.domain import Caller, Role
+from gateway.domain import Caller
 from gateway.errors import Forbidden, InvalidRequest
 from gateway.grading.agreement import Agreement, Figure, Figures
 from gateway.records import Correction, Graded, GradeQuery, GradeRecord, Judged
@@ -57,7 +57,7 @@ def router(desk: ReviewDesk, observer: Observer, bounds: Bounds) -> APIRouter:
     @routes.get("/grades/{grade_id}")
     async def grade(grade_id: str, caller: CallerOf, *, audit: bool = False) -> Response:
         """One grade; with `audit` the masked submission and every exchange with a model."""
-        if audit and caller.role not in (Role.ADMIN, Role.TRAINER):
+        if audit and not caller.oversees:
             raise Forbidden("The audit is read with a key of the role admin or trainer.")
         seen = await desk.grade(caller, grade_id)
         record = seen.record if isinstance(seen, Judged) else seen
@@ -90,7 +90,7 @@ def router(desk: ReviewDesk, observer: Observer, bounds: Bounds) -> APIRouter:
 
 def _observe(observer: Observer, caller: Caller, query: GradeQuery, found: list[GraderAgreement]) -> None:
     """Only what all grades say becomes a metric, not a page of somebody's choosing."""
-    if caller.role in (Role.ADMIN, Role.TRAINER) and query == GradeQuery(limit=query.limit):
+    if caller.oversees and query == GradeQuery(limit=query.limit):
         observer.agreed(found)
 
 
