@@ -3,9 +3,26 @@
 Over 250 lines: one short class after the other, in the order in which a request meets them.
 """
 
+from collections import Counter
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+
+# What is looked for. And what is looked for only where a deployment says so: places, organisations and dates
+# are what many answers are about.
+KINDS = frozenset((
+    "PERSON", "PHONE", "EMAIL", "CARD", "IBAN", "IP", "URL", "PASSPORT", "INN", "SNILS", "OMS", "US_SSN",
+    "STUDENT_ID", "ADDRESS", "DATE_OF_BIRTH", "USERNAME", "CUSTOM",
+))  # fmt: skip
+OPTIONAL_KINDS = frozenset(("LOCATION", "ORGANIZATION", "DATE", "AGE", "NRP", "TITLE"))
+
+# What texts are masked for, each by a policy of its own.
+MASKED_TASKS = ("chat", "text", "code", "classification", "embedding")
+
+
+class Language(StrEnum):
+    ENGLISH = "en"
+    RUSSIAN = "ru"
 
 
 class Role(StrEnum):
@@ -39,21 +56,54 @@ class Quota:
 
 
 @dataclass(frozen=True, slots=True)
+class Passage:
+    """A text that is read as one: a message, a submission."""
+
+    text: str = field(repr=False)
+    program: bool = False  # names are looked for in comments and string literals only
+    json: bool = False  # a JSON document: escapes in it stand for characters, a bare number is no string
+    seams: tuple[int, ...] = ()  # where content parts meet, characters; a name may stand across a seam
+
+
+@dataclass(frozen=True, slots=True)
+class MaskingPolicy:
+    """What is personal in the texts of one task type."""
+
+    kinds: frozenset[str]  # of KINDS and OPTIONAL_KINDS
+    spare_cited: bool = True  # Newton, Pushkin, (Ivanov, 2010) are subject matter and stay
+    language: Language | None = None  # names of the other language are not looked for; None: both
+
+
+@dataclass(frozen=True, slots=True)
 class Span:
     """Personal data found in one text: `text[start:end]` in characters."""
 
     start: int
     end: int
-    kind: str  # PERSON, EMAIL, PHONE, CARD, IBAN, IP, PASSPORT, INN, SNILS
+    kind: str  # of KINDS and OPTIONAL_KINDS
+    score: float = 1.0  # 0 to 1, the recogniser's own
+    recogniser: str = ""  # who found it
+    # Spans of one kind and identity are one person or number, however written; "": known by its text alone.
+    # A keyed hash, never words.
+    identity: str = ""
+    base_form: bool = True  # False for an oblique case: another form of the same identity is shown for it
+    parts: tuple[tuple[int, int], ...] = ()  # of a full name, those that may stand for it elsewhere
 
 
 @dataclass(frozen=True, slots=True)
 class Masked:
     """Texts fit to leave the gateway, and what stands behind each placeholder (which never leaves)."""
 
-    texts: tuple[str, ...] = field(repr=False)
+    texts: tuple[str, ...] = field(repr=False)  # a passage with n seams gives n + 1
     originals: Mapping[str, str] = field(repr=False)  # placeholder -> what the caller wrote
     nonce: str = ""  # ends every placeholder and stands nowhere else in the texts
+    spans: tuple[tuple[Span, ...], ...] = ()  # for each passage what was replaced, second mentions too
+    words: tuple[tuple[str, ...], ...] = field(default=(), repr=False)  # and what stood there
+
+    @property
+    def counts(self) -> Mapping[str, int]:
+        """Distinct values that were replaced, by kind."""
+        return Counter(placeholder[1:].rsplit("_", 2)[0] for placeholder in self.originals)
 
 
 class Output(StrEnum):
@@ -222,7 +272,7 @@ class Completion:
 
     body: bytes
     usage: Usage
-    masked: int  # distinct values that were replaced
+    masked: Mapping[str, int]  # distinct values that were replaced, by kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,7 +280,7 @@ class CompletionStream:
     """A completion as server-sent events, cut anywhere."""
 
     events: AsyncIterator[bytes]
-    masked: int
+    masked: Mapping[str, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,7 +290,7 @@ class Embedded:
     model: str
     vectors: list[list[float]]
     prompt_tokens: int
-    masked: int
+    masked: Mapping[str, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,7 +326,7 @@ class Classified:
 
     model: ServedModel
     predictions: tuple[Classification, ...]
-    masked: int
+    masked: Mapping[str, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,4 +335,4 @@ class Compared:
 
     model: ServedModel
     estimates: tuple[Estimate, ...]
-    masked: int
+    masked: Mapping[str, int]

@@ -1,9 +1,11 @@
 """The guards of every request: who may enter, how many at once, what may leave."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 
-from gateway.domain import Caller, Masked, Quota, Role
+from gateway.chat.texts import passage_of
+from gateway.domain import Caller, Language, Masked, MaskingPolicy, Passage, Quota, Role
 from gateway.errors import Forbidden, Overloaded
 from gateway.grading.placeholders import mask, new_nonce, settled
 from gateway.ports import Analyzer, Keys, Limits
@@ -11,11 +13,20 @@ from gateway.ports import Analyzer, Keys, Limits
 
 class Guards:
     def __init__(
-        self, keys: Keys, limits: Limits, analyzer: Analyzer, *, mask_personal_data: bool, max_in_flight: int
+        self,
+        keys: Keys,
+        limits: Limits,
+        analyzer: Analyzer,
+        policies: Mapping[str, MaskingPolicy],
+        *,
+        mask_personal_data: bool,
+        max_in_flight: int,
     ) -> None:
+        """`policies`: one for each of domain.MASKED_TASKS."""
         self._keys = keys
         self._limits = limits
         self._analyzer = analyzer
+        self._policies = policies
         self._max_in_flight = max_in_flight
         self._in_flight = 0
         self.masking = mask_personal_data
@@ -36,15 +47,22 @@ class Guards:
         finally:
             self._in_flight -= 1
 
-    async def masked(self, prose: Sequence[str], programs: Sequence[str] = ()) -> Masked:
-        """The texts, prose first, fit to leave. Raises MaskingUnavailable, and then nothing leaves."""
-        texts = [*prose, *programs]
+    async def masked(self, passages: Sequence[Passage], task: str) -> Masked:
+        """The passages, fit to leave by the policy of `task`. Raises MaskingUnavailable, and then nothing
+        leaves."""
         if not self.masking:
-            return Masked(tuple(texts), {})
-        spans = await self._analyzer.analyze(prose) if prose else []
-        if programs:
-            spans = [*spans, *await self._analyzer.analyze(programs, code=True)]
-        return settled(mask(texts, spans, new_nonce(texts), programs=len(programs)))
+            return mask(passages, [()] * len(passages), "")
+        return await self._masked(passages, self._policies[task])
+
+    async def explained(self, text: str, task: str, language: Language | None = None) -> Masked:
+        """What would be masked in a text of that task alone, whether masking is on or off. Raises as
+        masked()."""
+        passage = passage_of([text]) if task == "chat" else Passage(text, program=task == "code")
+        return await self._masked([passage], replace(self._policies[task], language=language))
+
+    async def _masked(self, passages: Sequence[Passage], policy: MaskingPolicy) -> Masked:
+        spans = await self._analyzer.analyze(passages, policy)
+        return settled(mask(passages, spans, new_nonce([passage.text for passage in passages])))
 
     @property
     def in_flight(self) -> int:

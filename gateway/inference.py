@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 
 from gateway.catalog import Catalog
-from gateway.domain import Caller, Classified, Compared, Comparison, Embedded, Output
+from gateway.domain import Caller, Classified, Compared, Comparison, Embedded, Output, Passage
 from gateway.errors import ModelNotFound
-from gateway.grading.masked import comparison_texts, with_comparison_texts
+from gateway.grading.masked import comparison_passages, with_comparison_texts
 from gateway.guards import Guards, may_ask_models
 from gateway.ports import Embedder
 
@@ -26,18 +26,18 @@ class Inference:
         may_ask_models(caller)
         with self._guards.place():
             encoder = await self._catalog.encoder(model)
-            masked = await self._guards.masked(texts)
+            masked = await self._guards.masked([*map(Passage, texts)], "embedding")
             vectors, tokens = await self._service.embed(masked.texts, self._timeout_s, encoder)
-            return Embedded(encoder.name, vectors, tokens, len(masked.originals))
+            return Embedded(encoder.name, vectors, tokens, masked.counts)
 
     async def classify(self, caller: Caller, model: str, texts: Sequence[str]) -> Classified:
         """Labels of the masked texts. Raises ModelNotFound when no classifier has that name."""
         may_ask_models(caller)
         with self._guards.place():
             classifier = await self._catalog.inference_model(model, Output.CLASSIFICATION)
-            masked = await self._guards.masked(texts)
+            masked = await self._guards.masked([*map(Passage, texts)], "classification")
             found = await self._service.classify(classifier, masked.texts, self._timeout_s)
-            return Classified(classifier, found, len(masked.originals))
+            return Classified(classifier, found, masked.counts)
 
     async def compare(self, caller: Caller, model: str, comparisons: Sequence[Comparison]) -> Compared:
         """What masked submissions are worth by their references: the embedding grader's bare estimates,
@@ -45,10 +45,10 @@ class Inference:
         may_ask_models(caller)
         with self._guards.place():
             grader = await self._catalog.inference_model(model, Output.GRADE)
-            masked = await self._guards.masked(comparison_texts(comparisons))
+            masked = await self._guards.masked(comparison_passages(comparisons), "text")
             fit = with_comparison_texts(comparisons, masked.texts)
             estimates = await self._service.estimate(grader, fit, self._timeout_s)
-            return Compared(grader, estimates, len(masked.originals))
+            return Compared(grader, estimates, masked.counts)
 
     @property
     def _service(self) -> Embedder:

@@ -16,13 +16,22 @@ import orjson
 from gateway.catalog import Catalog
 from gateway.chat.reply import unmask_completion, unmasked_stream, whole_stream
 from gateway.chat.request import Bounds, ChatRequest, read_chat
-from gateway.chat.texts import spoken_texts, with_texts
-from gateway.domain import Artifact, Caller, Completion, CompletionStream, Grade, Masked, Output, Submission
+from gateway.chat.texts import spoken_passages, with_texts
+from gateway.domain import (
+    Artifact,
+    Caller,
+    Completion,
+    CompletionStream,
+    Grade,
+    Masked,
+    Output,
+    Passage,
+    Submission,
+)
 from gateway.errors import Conflict, GatewayError
 from gateway.examiner import Examiner
 from gateway.grading import reply, routing
-from gateway.grading.masked import submission_texts, unmasked_grade, with_submission_texts
-from gateway.grading.placeholders import originals_under
+from gateway.grading.masked import submission_passages, unmasked_grade, with_submission_texts
 from gateway.guards import Guards, may_ask_models
 from gateway.ledger import GradeBook, Sheet
 from gateway.ports import Answers, Artifacts, ChatBackend, Grades
@@ -100,7 +109,7 @@ class Gateway:
             if masked.originals and unmask_reply:
                 unmask_completion(completion, masked.originals, json_reply=request.json_reply)
                 answer = orjson.dumps(completion)
-            return Completion(answer, reply.read_usage(completion), len(masked.originals))
+            return Completion(answer, reply.read_usage(completion), masked.counts)
 
     @asynccontextmanager
     async def chat_stream(
@@ -114,13 +123,13 @@ class Gateway:
                 events = whole_stream(chunks)
                 if masked.originals and unmask_reply:
                     events = unmasked_stream(events, masked.originals, json_reply=request.json_reply)
-                yield CompletionStream(events, len(masked.originals))
+                yield CompletionStream(events, masked.counts)
 
     async def _outgoing(self, request: ChatRequest) -> tuple[bytes, Masked]:
         """What the model server gets: the checked request, masked, for the model that it serves."""
         model = await self._catalog.chat_model(request.model)
-        spoken = spoken_texts(request.fields) if self._guards.masking else ()
-        masked = await self._guards.masked(spoken)
+        spoken = spoken_passages(request.fields) if self._guards.masking else ()
+        masked = await self._guards.masked(spoken, "chat")
         fields = with_texts(request.fields, masked.texts) if masked.originals else request.fields
         return orjson.dumps({**fields, "model": model.name}), masked
 
@@ -209,8 +218,7 @@ class Gateway:
         if submission.rubric_id is not None:
             stored = (await self._shelves.rubrics.get(submission.rubric_id)).rubric
             submission = replace(submission, rubric=stored, rubric_id=None)
-        code = submission.task_type == "code"
-        masked = await self._guards.masked(*submission_texts(submission, code=code))
+        masked = await self._guards.masked(submission_passages(submission), submission.task_type)
         fit = with_submission_texts(submission, masked.texts)
         return Sheet(caller, fit, masked.nonce, stored), masked
 
@@ -265,7 +273,7 @@ class Gateway:
         await self._readiness.confirm()
 
     async def _answer_something(self) -> None:
-        await self._guards.masked(["ready?"])
+        await self._guards.masked([Passage("ready?")], "chat")
         model = await self._backend.served_model()
         question = orjson.dumps({"model": model.name, **_READY_QUESTION})
         await self._backend.complete(question, _READY_TIMEOUT_S)
@@ -273,5 +281,5 @@ class Gateway:
 
 def _unmasked(record: GradeRecord, masked: Masked, *, cached: bool) -> Graded:
     """For its caller: the record's placeholders end with the nonce of the request that made it."""
-    grade = unmasked_grade(record.grade, originals_under(record.nonce, masked))
-    return Graded(record.id, grade, cached, len(masked.originals))
+    grade = unmasked_grade(record.grade, record.submission, masked, record.nonce)
+    return Graded(record.id, grade, cached, masked.counts)

@@ -10,6 +10,8 @@ from gateway.domain import (
     Classification,
     Comparison,
     Estimate,
+    MaskingPolicy,
+    Passage,
     Quota,
     Rubric,
     ServedModel,
@@ -35,9 +37,9 @@ class Limits(Protocol):
 class Analyzer(Protocol):
     """Finds personal data. Fails closed: raises MaskingUnavailable and nothing is sent anywhere."""
 
-    async def analyze(self, texts: Sequence[str], *, code: bool = False) -> list[list[Span]]:
-        """For each text its spans, sorted by start, not overlapping. With `code` the texts are programs:
-        names are looked for in comments and string literals only. Raises MaskingUnavailable, Overloaded."""
+    async def analyze(self, passages: Sequence[Passage], policy: MaskingPolicy) -> list[list[Span]]:
+        """For each passage its spans, sorted by start, not overlapping. Raises MaskingUnavailable,
+        Overloaded."""
 
 
 class Embedder(Protocol):

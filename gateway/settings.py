@@ -7,6 +7,8 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from gateway.adapters import artifact_policy
+from gateway.adapters.masking_file import Policies, read_masking_file
+from gateway.adapters.presidio.pool import AnalyzerPool
 from gateway.grading.opinion import SecondOpinion
 from gateway.grading.routing import Choices, read_choices
 
@@ -59,9 +61,11 @@ class Settings(BaseSettings):
 
     # Masking.
     mask_personal_data: bool = True  # False only for a model that may see everything
-    mask_names: bool = True  # False: no person names (no NER model is loaded), the other kinds stay
+    mask_names: bool = True  # False: no NER model is loaded; names are found by rules and lists only
     mask_workers: int = Field(1, ge=1)
-    mask_timeout_s: float = Field(10.0, gt=0)
+    mask_timeout_s: float = Field(10.0, gt=0, lt=60)
+    mask_cache_size: int = Field(20_000, ge=0)  # findings remembered, about 300 bytes each; 0: none
+    masking_file: Path | None = None  # allow and deny lists, student ids, policies: TOML
     unmask_replies: bool = True  # a caller may choose by request: header X-Unmask: true | false
 
     # Grading.
@@ -119,6 +123,12 @@ class Settings(BaseSettings):
         artifact_policy.content_types(value)
         return value
 
+    @field_validator("masking_file")
+    @classmethod
+    def usable_masking_file(cls, value: Path | None) -> Path | None:
+        read_masking_file(value)
+        return value
+
     @field_validator("database_url")
     @classmethod
     def known_database(cls, value: SecretStr) -> SecretStr:
@@ -132,6 +142,16 @@ class Settings(BaseSettings):
     def known_routes(cls, value: str) -> str:
         read_choices(value)
         return value
+
+    @property
+    def masking_policies(self) -> Policies:
+        """What is personal in the texts of each task."""
+        return read_masking_file(self.masking_file)[1]
+
+    def analyzer_pool(self) -> AnalyzerPool:
+        """A pool that finds personal data; whoever starts it closes it."""
+        lists, _ = read_masking_file(self.masking_file)
+        return AnalyzerPool(self.mask_workers, self.mask_names, lists, timeout_s=self.mask_timeout_s)
 
     @property
     def choices(self) -> Choices:

@@ -23,6 +23,7 @@ from gateway.adapters.database.rubrics import DatabaseRubrics
 from gateway.adapters.embeddings import Embeddings
 from gateway.adapters.keyring import Keyring
 from gateway.adapters.presidio.pool import AnalyzerPool
+from gateway.adapters.presidio.remembered import Remembered
 from gateway.adapters.rates import MemoryRates
 from gateway.adapters.vllm import VLLM
 from gateway.batch.desk import BatchDesk, BatchLimits
@@ -38,6 +39,7 @@ from gateway.grading.routing import GRADER_EMBEDDING, GRADER_LLM
 from gateway.guards import Guards
 from gateway.inference import Inference
 from gateway.ledger import GradeBook
+from gateway.masking import Masking
 from gateway.pipeline import Gateway, Policy, Shelves
 from gateway.ports import Analyzer, Artifacts, ChatBackend, Embedder
 from gateway.rest.chat import chat_door
@@ -83,9 +85,7 @@ async def services(settings: Settings, analyzer: AnalyzerPool | None = None) -> 
             max_connections=settings.max_in_flight,
         )
         stack.push_async_callback(backend.close)
-        analyzer = analyzer or AnalyzerPool(
-            workers=settings.mask_workers, names=settings.mask_names, timeout_s=settings.mask_timeout_s
-        )
+        analyzer = analyzer or settings.analyzer_pool()
         stack.push_async_callback(analyzer.close)
         if settings.mask_personal_data:
             # The workers load while the door is open already; until then masking answers 503.
@@ -138,7 +138,8 @@ def assembled(
     guards = Guards(
         Keyring(settings.api_keys_file, _fixed_keys(settings), settings.requests_per_minute),
         MemoryRates(),
-        analyzer,
+        Remembered(analyzer, settings.mask_cache_size) if settings.mask_cache_size else analyzer,
+        settings.masking_policies,
         mask_personal_data=settings.mask_personal_data,
         max_in_flight=settings.max_in_flight,
     )
@@ -168,6 +169,7 @@ def assembled(
     desks = Desks(
         gateway=gateway,
         inference=Inference(guards, catalog, embedder, timeout_s=settings.llm_timeout_s),
+        masking=Masking(guards),
         catalog=catalog,
         rubrics=rubrics,
         reviews=ReviewDesk(grades, DatabaseReviews(database), ledger, rubrics),

@@ -15,7 +15,7 @@ from typing import Any
 import uvicorn
 from aiohttp import web
 
-from gateway.domain import Span
+from gateway.domain import MaskingPolicy, Passage, Span
 from gateway.errors import GatewayError
 from gateway.rest.door import App
 
@@ -29,13 +29,14 @@ class FakeAnalyzer:
         self.values = values or {}  # value -> kind
         self.error = error
         self.programs: list[str] = []
+        self.policies: list[MaskingPolicy] = []
 
-    async def analyze(self, texts: Sequence[str], *, code: bool = False) -> list[list[Span]]:
+    async def analyze(self, passages: Sequence[Passage], policy: MaskingPolicy) -> list[list[Span]]:
         if self.error:
             raise self.error
-        if code:
-            self.programs.extend(texts)
-        return [self._spans(text) for text in texts]
+        self.programs.extend(passage.text for passage in passages if passage.program)
+        self.policies.append(policy)
+        return [self._spans(passage.text) for passage in passages]
 
     def _spans(self, text: str) -> list[Span]:
         if not self.values:

@@ -1,8 +1,12 @@
 """Where the caller's words are in a request, and a request with other words in the same places."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
+
+import orjson
+
+from gateway.domain import Passage
 
 # Walked as a whole: keys and values. Everything else in a request is a number, a switch or a closed list.
 _SPOKEN_FIELDS = ("messages", "tools", "tool_choice", "response_format", "stop")
@@ -11,51 +15,88 @@ _SPOKEN_FIELDS = ("messages", "tools", "tool_choice", "response_format", "stop")
 _PLAIN_WORD = re.compile(r"[a-z_]{1,64}")
 
 
-def spoken_texts(fields: Mapping[str, Any]) -> list[str]:
-    """Every string in which a caller could have written personal data, in a fixed order."""
-    found: list[str] = []
-    for name in _SPOKEN_FIELDS:
-        if name in fields:
-            _collect(fields[name], found)
-    return found
+def spoken_passages(fields: Mapping[str, Any]) -> list[Passage]:
+    """Every string in which a caller could have written personal data, in a fixed order. Text parts of one
+    message that follow each other are one passage: a name may stand across them."""
+    found: list[list[str]] = []
+
+    def hear(text: str, follows: bool) -> str:
+        if follows:
+            found[-1].append(text)
+        else:
+            found.append([text])
+        return text
+
+    _walked(fields, hear)
+    return [passage_of(parts) for parts in found]
 
 
 def with_texts(fields: Mapping[str, Any], texts: Sequence[str]) -> dict[str, Any]:
-    """The same request with `texts` in the places that spoken_texts() named, in its order."""
+    """The same request with `texts` in the places that spoken_passages() named, in its order, one for each
+    part."""
     replacement = iter(texts)
-    return {
-        name: _rebuild(value, replacement) if name in _SPOKEN_FIELDS else value
-        for name, value in _ordered(fields)
-    }
+    return _walked(fields, lambda _text, _follows: next(replacement))
 
 
-def _ordered(fields: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    for name in _SPOKEN_FIELDS:
-        if name in fields:
-            yield name, fields[name]
-    for name, value in fields.items():
-        if name not in _SPOKEN_FIELDS:
-            yield name, value
+def passage_of(parts: Sequence[str]) -> Passage:
+    """A message's text parts, at least one, as they are read."""
+    if len(parts) == 1:
+        return Passage(parts[0], json=_is_json(parts[0]))
+    seams, length = [], 0
+    for part in parts[:-1]:
+        length += len(part)
+        seams.append(length)
+    return Passage("".join(parts), seams=tuple(seams))
 
 
-def _collect(node: Any, found: list[str]) -> None:
+def _is_json(text: str) -> bool:
+    """Whether a string is a JSON document of its own, as a tool call's arguments and many tools' answers."""
+    if text[:1] not in ("{", "["):
+        return False
+    try:
+        orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return False
+    return True
+
+
+Say = Callable[[str, bool], str]  # a string and whether it goes on with the one before -> what stands there
+
+
+def _walked(fields: Mapping[str, Any], say: Say) -> dict[str, Any]:
+    """The request with what `say` answers in the place of every spoken string."""
+    spoken = {name: _rebuilt(fields[name], say) for name in _SPOKEN_FIELDS if name in fields}
+    return {name: spoken.get(name, value) for name, value in fields.items()}
+
+
+def _rebuilt(node: Any, say: Say) -> Any:
     if isinstance(node, str):
-        if not _PLAIN_WORD.fullmatch(node):
-            found.append(node)
-    elif isinstance(node, list):
-        for item in node:
-            _collect(item, found)
-    elif isinstance(node, dict):
-        for key, value in node.items():
-            _collect(key, found)
-            _collect(value, found)
-
-
-def _rebuild(node: Any, replacement: Iterator[str]) -> Any:
-    if isinstance(node, str):
-        return node if _PLAIN_WORD.fullmatch(node) else next(replacement)
+        return node if _PLAIN_WORD.fullmatch(node) else say(node, False)
     if isinstance(node, list):
-        return [_rebuild(item, replacement) for item in node]
+        return _rebuilt_list(node, say)
     if isinstance(node, dict):
-        return {_rebuild(key, replacement): _rebuild(value, replacement) for key, value in node.items()}
+        return {_rebuilt(key, say): _rebuilt(value, say) for key, value in node.items()}
     return node
+
+
+def _rebuilt_list(items: Sequence[Any], say: Say) -> list[Any]:
+    rebuilt = []
+    goes_on = False
+    for item in items:
+        if _is_text_part(item):
+            rebuilt.append({**item, "text": say(item["text"], goes_on)})
+            goes_on = True
+        else:
+            rebuilt.append(_rebuilt(item, say))
+            goes_on = False
+    return rebuilt
+
+
+def _is_text_part(item: Any) -> bool:
+    """`{"type": "text", "text": "..."}`, and nothing else in it that could be spoken."""
+    return (
+        isinstance(item, dict)
+        and item.keys() == {"type", "text"}
+        and item["type"] == "text"
+        and isinstance(item["text"], str)
+    )

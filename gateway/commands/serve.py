@@ -6,7 +6,7 @@ from importlib import import_module
 
 import uvloop
 
-from gateway.adapters.presidio.pool import AnalyzerPool
+from gateway.adapters.crashes import leave_no_dump, log_uncaught
 from gateway.settings import Settings
 
 
@@ -17,6 +17,8 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
 
 
 def _serve(options: argparse.Namespace, settings: Settings) -> int:
+    leave_no_dump()
+    log_uncaught()
     uvloop.run(_served(settings, announce=options.announce))
     return 0
 
@@ -24,9 +26,7 @@ def _serve(options: argparse.Namespace, settings: Settings) -> int:
 async def _served(settings: Settings, *, announce: bool) -> None:
     """What finds personal data loads in its own processes, and takes as long as the door's libraries here:
     side by side the first masked answer comes a second sooner."""
-    analyzer = AnalyzerPool(
-        workers=settings.mask_workers, names=settings.mask_names, timeout_s=settings.mask_timeout_s
-    )
+    analyzer = settings.analyzer_pool()
     if settings.mask_personal_data:
         starting = asyncio.create_task(analyzer.start(), name="masking start")
     app = await asyncio.to_thread(import_module, "gateway.app")

@@ -1,17 +1,17 @@
 """Submissions and comparisons with their texts masked, and a grade with its texts un-masked."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import islice
 
-from gateway.domain import Comparison, Grade, Submission
-from gateway.grading.placeholders import unmask
+from gateway.domain import Comparison, Grade, Masked, Passage, Submission
+from gateway.grading.placeholders import originals_under, unmask, unmask_quote
 
 
-def submission_texts(submission: Submission, *, code: bool) -> tuple[list[str], list[str]]:
-    """Everything of a submission that a model may see, as prose and as programs. A classification's labels,
-    which its references are too, stay as they are: they are the task's own words, and a masked label cannot
-    be told from another."""
+def submission_passages(submission: Submission) -> list[Passage]:
+    """Everything of a submission that a model may see, its text last. A classification's labels, which its
+    references are too, stay as they are: they are the task's own words, and a masked label cannot be told
+    from another."""
     rubric = submission.rubric
     criteria = rubric.criteria if rubric else ()
     prose = [
@@ -19,12 +19,13 @@ def submission_texts(submission: Submission, *, code: bool) -> tuple[list[str], 
         rubric.grading_notes if rubric else "",
         *(criterion.description for criterion in criteria),
     ]
+    program = submission.task_type == "code"
     answers = [*_masked_references(submission), submission.text]
-    return (prose, answers) if code else ([*prose, *answers], [])
+    return [*map(Passage, prose), *(Passage(answer, program=program) for answer in answers)]
 
 
 def with_submission_texts(submission: Submission, texts: Sequence[str]) -> Submission:
-    """The submission with other texts, in the order of submission_texts(): prose, then programs."""
+    """The submission with other texts, in the order of submission_passages()."""
     rubric = submission.rubric
     count = 2 + (len(rubric.criteria) if rubric else 0)
     question, notes, descriptions, answers = texts[0], texts[1], texts[2:count], texts[count:]
@@ -47,13 +48,15 @@ def _masked_references(submission: Submission) -> tuple[str, ...]:
     return () if submission.task_type == "classification" else submission.references
 
 
-def comparison_texts(comparisons: Sequence[Comparison]) -> list[str]:
+def comparison_passages(comparisons: Sequence[Comparison]) -> list[Passage]:
     """Everything of the comparisons that a model may see, in one row."""
-    return [text for one in comparisons for text in (one.submission, one.question or "", *one.references)]
+    return [
+        Passage(text) for one in comparisons for text in (one.submission, one.question or "", *one.references)
+    ]
 
 
 def with_comparison_texts(comparisons: Sequence[Comparison], texts: Sequence[str]) -> list[Comparison]:
-    """The comparisons with other texts, in the order of comparison_texts()."""
+    """The comparisons with other texts, in the order of comparison_passages()."""
     row = iter(texts)
     return [
         Comparison(
@@ -65,15 +68,22 @@ def with_comparison_texts(comparisons: Sequence[Comparison], texts: Sequence[str
     ]
 
 
-def unmasked_grade(grade: Grade, originals: Mapping[str, str]) -> Grade:
-    """The grade with the caller's own words back in its comments and quotes."""
-    if not originals:
+def unmasked_grade(grade: Grade, submission: Submission, masked: Masked, nonce: str) -> Grade:
+    """The grade with the caller's own words back in its comments and quotes. It was given for `submission`,
+    which is `masked`, but under placeholders that end with `nonce`."""
+    if not masked.originals:
         return grade
+    originals = originals_under(nonce, masked)
+    words = masked.words[-1]
     return replace(
         grade,
         comments=unmask(grade.comments, originals),
         criteria=tuple(
-            replace(c, evidence=unmask(c.evidence, originals), comment=unmask(c.comment, originals))
+            replace(
+                c,
+                evidence=unmask_quote(c.evidence, submission.text, words, originals),
+                comment=unmask(c.comment, originals),
+            )
             for c in grade.criteria
         ),
     )

@@ -10,15 +10,23 @@ import json
 import re
 import secrets
 import string
-from bisect import bisect_left
+import sys
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from itertools import pairwise
 
-from gateway.domain import Masked, Span
+from gateway.domain import Masked, Passage, Span
+
+REPEATED = "Repeated"  # the recogniser of second mentions
 
 _NONCE_ALPHABET = string.ascii_lowercase + string.digits
 _NONCE_LENGTH = 5
-_OURS = re.compile(r"<[A-Z]+_[0-9]+_[0-9a-z]+>")
+_OURS = re.compile(r"<[A-Z][A-Z_]*_[0-9]+_[0-9a-z]+>")
+_OURS_FOLDED = re.compile(_OURS.pattern.lower())
 _WORD = re.compile(r"\w+")
+_JSON_STRING = re.compile(r'"(?:[^"\\]++|\\.)*+"', re.DOTALL)
 
 # A value outside these lengths (characters) is masked where it was found and not looked for elsewhere: a
 # shorter one is too often a common word, a longer one would let one request of odd values cost seconds.
@@ -34,28 +42,32 @@ def new_nonce(texts: Sequence[str]) -> str:
             return nonce
 
 
-def mask(texts: Sequence[str], spans: Sequence[Sequence[Span]], nonce: str, *, programs: int = 0) -> Masked:
-    """Replaces every span (sorted by start, not overlapping; one sequence per text) by its placeholder.
+def mask(passages: Sequence[Passage], spans: Sequence[Sequence[Span]], nonce: str) -> Masked:
+    """Replaces every span (sorted by start, not overlapping; one sequence per passage) by its placeholder.
 
-    The same words of the same kind get the same placeholder in all texts. Every other exact occurrence of a
-    found value is masked too, because a recogniser often misses the second mention; in the last `programs`
-    texts only values that no identifier can be (they hold a blank, a dot, a dash...), so that programs keep
-    their meaning.
+    Spans of one kind and identity get the same placeholder in all passages; without an identity, the same
+    words do. Every other exact occurrence of a found value is masked too, and so is a part of a full name
+    that stands alone, because a recogniser often misses the second mention; in programs only values that no
+    identifier can be (they hold a blank, a dot, a dash...), so that programs keep their meaning.
     """
     if not any(spans):
-        return Masked(tuple(texts), {}, nonce)
-    placeholders = _Numbering(nonce)
-    for text, found in zip(texts, spans, strict=True):
+        texts = (piece for passage in passages for piece in _cut(passage.text, passage.seams))
+        return Masked(tuple(texts), {}, nonce, tuple(() for _ in passages))
+    numbers = _Numbering(nonce)
+    for passage, found in zip(passages, spans, strict=True):
         for span in found:
-            placeholders.of(span.kind, text[span.start : span.end])
-    values = placeholders.first_of_value()
+            numbers.learn(span, _words(passage, span.start, span.end))
+    values = _values(passages, spans)
     in_prose, in_programs = _Repeats(values, identifiers=True), _Repeats(values, identifiers=False)
-    prose = len(texts) - programs
-    masked = tuple(
-        _replace(text, found, placeholders, in_prose if index < prose else in_programs)
-        for index, (text, found) in enumerate(zip(texts, spans, strict=True))
-    )
-    return Masked(masked, placeholders.originals(), nonce)
+    pieces: list[str] = []
+    replaced, words = [], []
+    for passage, found in zip(passages, spans, strict=True):
+        repeats = in_programs if passage.program else in_prose
+        whole = [*_with_repeats(passage, found, repeats)]
+        pieces.extend(_replaced(passage, whole, numbers))
+        replaced.append(tuple(whole))
+        words.append(tuple(_words(passage, span.start, span.end) for span in whole))
+    return Masked(tuple(pieces), numbers.originals(), nonce, tuple(replaced), tuple(words))
 
 
 def settled(masked: Masked) -> Masked:
@@ -73,8 +85,11 @@ def settled(masked: Masked) -> Masked:
             break
         attempt += 1
     old, new = f"_{masked.nonce}>", f"_{nonce}>"
-    return Masked(
-        tuple(text.replace(old, new) for text in masked.texts), originals_under(nonce, masked), nonce
+    return replace(
+        masked,
+        texts=tuple(text.replace(old, new) for text in masked.texts),
+        originals=originals_under(nonce, masked),
+        nonce=nonce,
     )
 
 
@@ -91,25 +106,45 @@ class _Numbering:
 
     def __init__(self, nonce: str) -> None:
         self._nonce = nonce
-        self._known: dict[tuple[str, str], str] = {}
+        self._known: dict[tuple[str, str, str], str] = {}
         self._count: dict[str, int] = {}
+        self._shown: dict[str, tuple[str, bool]] = {}  # placeholder -> what is put back, in its base form?
 
-    def of(self, kind: str, value: str) -> str:
-        placeholder = self._known.get((kind, value))
+    def learn(self, span: Span, words: str) -> None:
+        """A mention. Where forms differ, the first base form is what a reply shows, else the first form."""
+        placeholder = self.of(span, words)
+        if span.base_form and not self._shown[placeholder][1]:
+            self._shown[placeholder] = (words, True)
+
+    def of(self, span: Span, words: str) -> str:
+        key = (span.kind, span.identity, "" if span.identity else words)
+        placeholder = self._known.get(key)
         if placeholder is None:
-            number = self._count.get(kind, 0) + 1
-            self._count[kind] = number
-            placeholder = self._known[kind, value] = f"<{kind}_{number}_{self._nonce}>"
+            number = self._count.get(span.kind, 0) + 1
+            self._count[span.kind] = number
+            placeholder = self._known[key] = f"<{span.kind}_{number}_{self._nonce}>"
+            self._shown[placeholder] = (words, span.base_form)
         return placeholder
 
-    def first_of_value(self) -> dict[str, str]:
-        found: dict[str, str] = {}
-        for (_, value), placeholder in self._known.items():
-            found.setdefault(value, placeholder)
-        return found
-
     def originals(self) -> dict[str, str]:
-        return {placeholder: value for (_, value), placeholder in self._known.items()}
+        return {placeholder: words for placeholder, (words, _) in self._shown.items()}
+
+
+def _values(passages: Sequence[Passage], spans: Sequence[Sequence[Span]]) -> dict[str, Span]:
+    """What to look for elsewhere: found values, and parts of full names that are no common words here."""
+    values: dict[str, Span] = {}
+    parts: dict[str, Span] = {}
+    for passage, found in zip(passages, spans, strict=True):
+        for span in found:
+            values.setdefault(passage.text[span.start : span.end], span)
+            for start, end in span.parts:
+                parts.setdefault(passage.text[start:end], replace(span, identity="", parts=()))
+    if parts:
+        said = {word for passage in passages for word in _WORD.findall(passage.text)}
+        for part, span in parts.items():
+            if part.lower() not in said:  # "Path" is no name where "path" is said too
+                values.setdefault(part, span)
+    return values
 
 
 class _Repeats:
@@ -119,10 +154,10 @@ class _Repeats:
     stay near linear, where one alternation of them all would be tried at every character.
     """
 
-    def __init__(self, placeholder_of: Mapping[str, str], *, identifiers: bool) -> None:
-        self._placeholder_of = placeholder_of
+    def __init__(self, values: Mapping[str, Span], *, identifiers: bool) -> None:
+        self._values = values
         by_word: dict[str, set[tuple[int, int]]] = {}
-        for value in placeholder_of:
+        for value in values:
             word = _WORD.search(value)
             if word is None or not _SHORTEST_REPEATED <= len(value) <= _LONGEST_REPEATED:
                 continue
@@ -132,51 +167,102 @@ class _Repeats:
         # longest first: "Anna Smith" is one person, not "Anna" and a rest
         self._shapes = {word: sorted(shapes, key=lambda s: -s[1]) for word, shapes in by_word.items()}
 
-    def within(self, text: str, start: int, end: int) -> Iterator[tuple[int, int, str]]:
-        """(start, end, placeholder) of each occurrence in `text[start:end]`, in order, not overlapping."""
+    def within(self, passage: Passage, start: int, end: int) -> Iterator[Span]:
+        """Each occurrence in `passage.text[start:end]`, in order, not overlapping, none across a seam."""
         if not self._shapes:
             return
-        done = start
+        inner = (seam for seam in passage.seams if start < seam < end)
+        for first, last in pairwise((start, *inner, end)):
+            yield from self._between(passage, first, last)
+
+    def _between(self, passage: Passage, start: int, end: int) -> Iterator[Span]:
+        text, done = passage.text, start
         for word in _WORD.finditer(text, start, end):
             for lead, length in self._shapes.get(word[0], ()):
                 first = word.start() - lead
                 last = first + length
-                if first < done or last > end or not _stands_alone(text, first, last):
+                if first < done or last > end or not _stands_alone(passage, first, last):
                     continue
-                placeholder = self._placeholder_of.get(text[first:last])
-                if placeholder is not None:
-                    yield first, last, placeholder
+                value = self._values.get(text[first:last])
+                if value is not None:
+                    yield replace(value, start=first, end=last, recogniser=REPEATED, parts=())
                     done = last
                     break
 
 
-def _stands_alone(text: str, start: int, end: int) -> bool:
-    before = start == 0 or not (_is_word(text[start - 1]) and _is_word(text[start]))
-    after = end == len(text) or not (_is_word(text[end - 1]) and _is_word(text[end]))
-    return before and after
+def _stands_alone(passage: Passage, start: int, end: int) -> bool:
+    return _is_edge(passage, start) and _is_edge(passage, end)
+
+
+def _is_edge(passage: Passage, position: int) -> bool:
+    """Whether no word runs across `position`."""
+    text = passage.text
+    if position in (0, len(text)) or position in passage.seams:
+        return True
+    return not (_is_word(text[position - 1]) and _is_word(text[position]))
 
 
 def _is_word(character: str) -> bool:
     return character == "_" or character.isalnum()
 
 
-def _replace(text: str, found: Sequence[Span], placeholders: _Numbering, repeats: _Repeats) -> str:
-    parts: list[str] = []
+def _with_repeats(passage: Passage, found: Sequence[Span], repeats: _Repeats) -> Iterator[Span]:
+    cursor = 0
+    for span in found:
+        yield from repeats.within(passage, cursor, span.start)
+        yield span
+        cursor = span.end
+    yield from repeats.within(passage, cursor, len(passage.text))
+
+
+def _replaced(passage: Passage, spans: Sequence[Span], numbers: _Numbering) -> list[str]:
+    """The passage's pieces between its seams. A placeholder stands in the piece where its value began."""
+    text = passage.text
+    pieces: list[list[str]] = [[]]
+    seams = iter((*passage.seams, len(text) + 1))
+    seam = next(seams)
     cursor = 0
 
-    def gap(until: int) -> None:
-        nonlocal cursor
-        for start, end, placeholder in repeats.within(text, cursor, until):
-            parts.extend((text[cursor:start], placeholder))
-            cursor = end
-        parts.append(text[cursor:until])
+    def keep(until: int) -> None:
+        nonlocal cursor, seam
+        while seam <= until:
+            pieces[-1].append(text[cursor:seam])
+            pieces.append([])
+            cursor, seam = max(cursor, seam), next(seams)
+        pieces[-1].append(text[cursor:until])
+        cursor = until
 
-    for span in found:
-        gap(span.start)
-        parts.append(placeholders.of(span.kind, text[span.start : span.end]))
+    quoted = [string.span() for string in _JSON_STRING.finditer(text)] if passage.json else []
+    for span in spans:
+        keep(span.start)
+        placeholder = numbers.of(span, _words(passage, span.start, span.end))
+        if passage.json and not _is_inside(
+            quoted, span.start
+        ):  # a bare number: a bare word would break the JSON
+            placeholder = f'"{placeholder}"'
+        pieces[-1].append(placeholder)
         cursor = span.end
-    gap(len(text))
-    return "".join(parts)
+    keep(len(text))
+    return ["".join(parts) for parts in pieces]
+
+
+def _cut(text: str, seams: Sequence[int]) -> Iterator[str]:
+    for start, end in pairwise((0, *seams, len(text))):
+        yield text[start:end]
+
+
+def _words(passage: Passage, start: int, end: int) -> str:
+    """What was written there; in JSON, what it stands for."""
+    words = passage.text[start:end]
+    if passage.json and "\\" in words:
+        with suppress(ValueError):  # an escape that is cut in two
+            return str(json.loads(f'"{words}"'))
+    return words
+
+
+def _is_inside(ranges: Sequence[tuple[int, int]], position: int) -> bool:
+    index = bisect_right(ranges, (position, sys.maxsize)) - 1
+    return index >= 0 and position < ranges[index][1]
 
 
 def unmask(text: str, originals: Mapping[str, str], *, json_escaped: bool = False) -> str:
@@ -187,6 +273,23 @@ def unmask(text: str, originals: Mapping[str, str], *, json_escaped: bool = Fals
     if not originals or "<" not in text:
         return text
     return _put_back(text, _escaped(originals) if json_escaped else originals)
+
+
+def unmask_quote(quote: str, masked_text: str, words: Sequence[str], originals: Mapping[str, str]) -> str:
+    """`unmask` of words that were quoted from `masked_text`, in which `words` stood in that order: each comes
+    back in the form in which it stood there («Иванову»), and not in the one that a reply shows."""
+    if "<" not in quote:
+        return quote
+    shown, whole = _folded(quote), _folded(masked_text)
+    at = whole.find(shown)
+    if at < 0 or len(_OURS_FOLDED.findall(whole)) != len(words):
+        return unmask(quote, originals)
+    stood = iter(words[len(_OURS_FOLDED.findall(whole, 0, at)) :])
+    return _OURS.sub(lambda placeholder: next(stood, placeholder[0]), quote)
+
+
+def _folded(text: str) -> str:
+    return " ".join(text.split()).casefold()
 
 
 def _put_back(text: str, originals: Mapping[str, str]) -> str:

@@ -14,10 +14,9 @@ from dataclasses import dataclass, field
 from hashlib import blake2s
 from typing import Any
 
-from gateway.domain import Criterion, Rubric, Submission
+from gateway.domain import Criterion, Language, Rubric, Submission
 from gateway.grading.marks import TURN
 from gateway.grading.templates import PromptFile, prompt_file
-from gateway.grading.words import Language
 
 COMPACT_WINDOW = 2048  # tokens; below this the compact prompt is used
 TEMPLATE_TOKENS = 48  # what a chat template adds around two messages, at most

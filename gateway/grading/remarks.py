@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from gateway.domain import TestResults, Verdict
+from gateway.domain import Language, TestResults, Verdict
 from gateway.grading.prompt import Parts
-from gateway.grading.words import Language, content_words, language_of, stem
+from gateway.grading.words import content_words, language_of, stem
 
 
 @dataclass(frozen=True, slots=True)

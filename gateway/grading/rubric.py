@@ -8,6 +8,7 @@ from gateway.domain import (
     Criterion,
     CriterionGrade,
     Grade,
+    Language,
     ModelCall,
     Rubric,
     Source,
@@ -17,7 +18,7 @@ from gateway.domain import (
 )
 from gateway.errors import InvalidRequest
 from gateway.grading.remarks import tests_verdict, with_cap_told
-from gateway.grading.words import Language, language_of, spoken_in
+from gateway.grading.words import language_of, spoken_in
 
 _DEFAULT = {
     "text": Criterion("CR1", "The answer is correct and complete.", 1.0),

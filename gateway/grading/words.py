@@ -2,12 +2,11 @@
 
 import re
 from collections.abc import Sequence
-from enum import StrEnum
 
-from gateway.domain import Submission
+from gateway.domain import Language, Submission
 
-_PLACEHOLDER = re.compile(r"<[A-Z]+_[0-9]+_[0-9a-z]+>")
-_WORD = re.compile(r"<[a-z]+_[0-9]+_[0-9a-z]+>|([^\W\d_]{3,})")  # a placeholder is no word
+_PLACEHOLDER = re.compile(r"<[A-Z][A-Z_]*_[0-9]+_[0-9a-z]+>")
+_WORD = re.compile(r"<[a-z][a-z_]*_[0-9]+_[0-9a-z]+>|([^\W\d_]{3,})")  # a placeholder is no word
 _ANY_WORD = re.compile(r"\w+")
 # Words that carry no key to an answer; function words longer than these are rare in references.
 _FUNCTION_WORDS = """
@@ -22,11 +21,6 @@ _LANGUAGE_CHARS = 4000  # the beginning tells it
 _STEM = 5  # letters: a crude stem that serves both languages
 _CYRILLIC = re.compile("[а-яёА-ЯЁ]")
 _LATIN = re.compile("[a-zA-Z]")
-
-
-class Language(StrEnum):
-    ENGLISH = "en"
-    RUSSIAN = "ru"
 
 
 def content_words(text: str) -> Sequence[str]:

@@ -1,4 +1,4 @@
-"""The Analyzer port over worker processes. Light: Presidio, spaCy and numpy load in the workers only.
+"""The Analyzer port over worker processes. Light: Presidio, NER and numpy load in the workers only.
 
 Plain child processes with a pipe each, not `concurrent.futures`: its pool breaks as a whole when one worker
 dies, has no way to end a stuck worker but private attributes, and its children run the parent's main module.
@@ -7,34 +7,35 @@ dies, has no way to end a stuck worker but private attributes, and its children 
 import asyncio
 import json
 import os
+import secrets
 import struct
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
-from gateway.adapters.presidio.process import frame
-from gateway.domain import Span
+from gateway.adapters.presidio.process import NO_LISTS, Lists, Start, frame, request
+from gateway.domain import MaskingPolicy, Passage, Span
 from gateway.errors import MaskingUnavailable, Overloaded
 
 _ROOT = Path(__file__).parents[3]
 _BOOT = (
     "import sys; sys.path.insert(0, sys.argv[1]);"
-    "from gateway.adapters.presidio.process import serve; serve(sys.argv[2] == 'names', int(sys.argv[3]))"
+    "from gateway.adapters.presidio.process import serve; serve(int(sys.argv[2]))"
 )
 _START_S = 60.0  # a busy machine loads the libraries slowly
 _REST_S = (0.5, 1.0, 2.0, 5.0, 15.0)  # pauses between failed starts
 _LENGTH = struct.Struct(">I")
 
-Answer = list[list[tuple[int, int, str]]]
+Answer = list[list[list[Any]]]  # for each passage its spans' fields, in Span's order
 
 
 @dataclass(slots=True)
 class _Job:
-    texts: Sequence[str] = field(repr=False)
-    code: bool
+    passages: Sequence[Passage] = field(repr=False)
+    policy: MaskingPolicy
     answer: "asyncio.Future[Answer]" = field(repr=False)
     taken: bool = False
 
@@ -42,22 +43,29 @@ class _Job:
 class AnalyzerPool:
     """Finds personal data; fails closed.
 
-    `workers`: processes, one request at a time each (about 65 MB, with `names` 160 MB).
-    `names`: Russian names by NER too; without it by rules only.
+    `workers`: processes, one request at a time each.
+    `names`: names by NER too; without it by rules only (a worker is lighter then, see docs/masking.md).
+    `lists`: what a deployment knows by itself.
     `max_waiting`: requests that may wait before Overloaded.
     `timeout_s`: seconds one analysis may take before its worker is killed and replaced; after twice that a
     request that still waits is refused. Under Presidio's own 60 s, when it skips a slow pattern: a leak.
     """
 
     def __init__(
-        self, workers: int = 1, names: bool = True, max_waiting: int = 256, timeout_s: float = 10.0
+        self,
+        workers: int = 1,
+        names: bool = True,
+        lists: Lists = NO_LISTS,
+        max_waiting: int = 256,
+        timeout_s: float = 10.0,
     ) -> None:
         if not 0 < timeout_s < 60:
             raise ValueError("timeout_s must be between 0 and 60 seconds")
-        self._names = names
         self._timeout_s = timeout_s
         self._waiting: asyncio.Queue[_Job] = asyncio.Queue(max_waiting)
-        self._slots = [_Slot(self._waiting, names, timeout_s) for _ in range(workers)]
+        # One secret for all workers: they must call the same person the same.
+        start = Start(names, lists, secrets.token_bytes(16).hex())
+        self._slots = [_Slot(self._waiting, start, timeout_s) for _ in range(workers)]
 
     async def start(self) -> None:
         """Starts the workers; returns when each has analysed a first text or failed to (see `ready`). Where
@@ -68,13 +76,13 @@ class AnalyzerPool:
         """Whether at least one worker is up."""
         return any(slot.up for slot in self._slots)
 
-    async def analyze(self, texts: Sequence[str], *, code: bool = False) -> list[list[Span]]:
+    async def analyze(self, passages: Sequence[Passage], policy: MaskingPolicy) -> list[list[Span]]:
         """See the port. Waits for a worker that is being replaced. Raises MaskingUnavailable, Overloaded."""
-        if not texts:
+        if not passages:
             return []
         if not any(slot.hopeful for slot in self._slots):
             raise MaskingUnavailable("Personal data cannot be looked for: no analyser is running.")
-        job = _Job(texts, code, asyncio.get_running_loop().create_future())
+        job = _Job(passages, policy, asyncio.get_running_loop().create_future())
         try:
             self._waiting.put_nowait(job)
         except asyncio.QueueFull:
@@ -86,7 +94,7 @@ class AnalyzerPool:
             if job.taken:
                 raise MaskingUnavailable("The analyser gave no answer in time.") from None
             raise Overloaded("Too many requests wait to be masked.", retry_after=1.0) from None
-        return [[Span(*finding) for finding in spans] for spans in found]
+        return [[_span(fields) for fields in spans] for spans in found]
 
     async def close(self) -> None:
         """Ends the workers; requests under way fail."""
@@ -102,9 +110,9 @@ class AnalyzerPool:
 class _Slot:
     """One worker process and the task that feeds it and replaces it when it dies or hangs."""
 
-    def __init__(self, waiting: "asyncio.Queue[_Job]", names: bool, timeout_s: float) -> None:
+    def __init__(self, waiting: "asyncio.Queue[_Job]", start: Start, timeout_s: float) -> None:
         self._waiting = waiting
-        self._names = names
+        self._start = start
         self._timeout_s = timeout_s
         self._task: asyncio.Task[None] | None = None
         self._tried = asyncio.Event()
@@ -146,11 +154,14 @@ class _Slot:
         try:
             async with asyncio.timeout(_START_S):
                 self.process = await asyncio.create_subprocess_exec(
-                    *(sys.executable, "-P", "-c", _BOOT, str(_ROOT)),
-                    *("names" if self._names else "rules", str(os.getpid())),
+                    *(sys.executable, "-P", "-c", _BOOT, str(_ROOT), str(os.getpid())),
                     stdin=asyncio.subprocess.PIPE,
                     stdout=asyncio.subprocess.PIPE,
                 )
+                assert self.process.stdin is not None  # noqa: S101
+                # Through the pipe: what people may see of a process are its arguments.
+                self.process.stdin.write(frame(asdict(self._start)))
+                await self.process.stdin.drain()
                 return await _receive(self.process) is True
         except (OSError, EOFError, ValueError, TimeoutError):
             return False
@@ -197,11 +208,11 @@ class _Slot:
         assert self.process is not None  # noqa: S101
         assert self.process.stdin is not None  # noqa: S101
         async with asyncio.timeout(self._timeout_s):
-            self.process.stdin.write(frame({"texts": [*job.texts], "code": job.code}))
+            self.process.stdin.write(frame(request(job.passages, job.policy)))
             await self.process.stdin.drain()
             answer = cast("Answer | None", await _receive(self.process))
-        if answer is not None and len(answer) != len(job.texts):
-            raise ValueError("the worker answered for other texts")
+        if answer is not None and len(answer) != len(job.passages):
+            raise ValueError("the worker answered for other passages")
         return answer
 
     async def _end(self) -> None:
@@ -218,6 +229,11 @@ async def _receive(process: asyncio.subprocess.Process) -> object:
     assert process.stdout is not None  # noqa: S101
     (length,) = _LENGTH.unpack(await process.stdout.readexactly(_LENGTH.size))
     return json.loads(await process.stdout.readexactly(length))
+
+
+def _span(fields: Sequence[Any]) -> Span:
+    start, end, kind, score, recogniser, identity, base_form, parts = fields
+    return Span(start, end, kind, score, recogniser, identity, base_form, tuple((a, b) for a, b in parts))
 
 
 def _fail(job: _Job) -> None:

@@ -11,18 +11,52 @@ import os
 import signal
 import struct
 import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
+from gateway.adapters.crashes import leave_no_dump
 from gateway.adapters.presidio.without_spacy import leave_spacy_out
+from gateway.domain import KINDS, Language, MaskingPolicy, Passage
 
 _LENGTH = struct.Struct(">I")
 _PR_SET_PDEATHSIG = 1
 _WARM_UP = "Студент Иван Петров, John Smith, +7 903 123-45-67, a@example.com, ИНН 7707083893."
 
 
-def serve(names: bool, parent: int) -> None:
+@dataclass(frozen=True, slots=True)
+class Lists:
+    """What a deployment knows by itself."""
+
+    allow: Sequence[str] = field(default=(), repr=False)  # names and terms that always stay
+    deny: Sequence[str] = field(default=(), repr=False)  # words that never leave: kind CUSTOM
+    student_ids: Sequence[str] = ()  # regular expressions of the numbers it gives its students
+
+
+NO_LISTS = Lists()
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """What a worker is told first."""
+
+    names: bool  # names by NER too, not by rules only
+    lists: Lists
+    salt: str = field(repr=False)  # hex; keys the identities of people and numbers
+
+
+def request(passages: Sequence[Passage], policy: MaskingPolicy) -> dict[str, object]:
+    """One question to a worker."""
+    return {
+        "passages": [(passage.text, passage.program, passage.seams) for passage in passages],
+        "policy": (sorted(policy.kinds), policy.spare_cited, policy.language),
+    }
+
+
+def serve(parent: int) -> None:
     """Until the pipe closes. `parent` is the process that must be alive for this one to live."""
     _die_with(parent)
+    leave_no_dump()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides
     for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ[variable] = "1"  # small matrices: more threads double the time
@@ -34,19 +68,29 @@ def serve(names: bool, parent: int) -> None:
     # Heavy (Presidio, numpy, slovnet): only here, after the thread settings that numpy reads at import.
     from gateway.adapters.presidio.worker import build_engine, find  # noqa: PLC0415
 
-    engine = build_engine(names)
-    find(engine, [_WARM_UP], code=False)
+    start = _receive(requests)
+    if start is None:
+        return
+    lists = Lists(**start["lists"])
+    engine = build_engine(Start(start["names"], lists, start["salt"]))
+    find(engine, [Passage(_WARM_UP)], MaskingPolicy(KINDS))
     logging.disable(logging.CRITICAL)  # from here on students' texts pass: nothing may be printed
     _send(answers, True)
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 1)
     os.dup2(nowhere, 2)
-    while (request := _receive(requests)) is not None:
+    while (question := _receive(requests)) is not None:
         try:
-            answer = find(engine, request["texts"], code=request["code"])
+            answer = find(engine, *_read(question))
         except Exception:  # noqa: BLE001 - a foreign exception's text and locals hold the student's words
             answer = None
         _send(answers, answer)
+
+
+def _read(question: dict[str, Any]) -> tuple[list[Passage], MaskingPolicy]:
+    kinds, spare_cited, language = question["policy"]
+    passages = [Passage(text, program, seams=tuple(seams)) for text, program, seams in question["passages"]]
+    return passages, MaskingPolicy(frozenset(kinds), spare_cited, Language(language) if language else None)
 
 
 def frame(message: object) -> bytes:
@@ -65,8 +109,8 @@ def _receive(pipe: BinaryIO) -> dict[str, Any] | None:
     if len(head) < _LENGTH.size:
         return None
     body = pipe.read(_LENGTH.unpack(head)[0])
-    request: dict[str, Any] = json.loads(body)
-    return request
+    message: dict[str, Any] = json.loads(body)
+    return message
 
 
 def _die_with(parent: int) -> None:

@@ -3,47 +3,72 @@
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
-from presidio_analyzer import AnalyzerEngine, EntityRecognizer, RecognizerRegistry
+from presidio_analyzer import AnalyzerEngine, EntityRecognizer, RecognizerRegistry, RecognizerResult
 from presidio_analyzer.nlp_engine import NoOpNlpEngine
 
 from gateway.adapters.presidio import patterns, russian
 from gateway.adapters.presidio.context import NearbyWords
 from gateway.adapters.presidio.english import EnglishNames
+from gateway.adapters.presidio.findings import CITED
 from gateway.adapters.presidio.folding import fold
 from gateway.adapters.presidio.lexicon import lexicon
 from gateway.adapters.presidio.overlaps import Finding, resolve
+from gateway.adapters.presidio.process import Start
 from gateway.adapters.presidio.program_text import only_spoken
 from gateway.adapters.presidio.russian_names import RussianNames, SlovnetNames
+from gateway.domain import Language, MaskingPolicy, Passage
+from gateway.grading.placeholders import REPEATED
 
 _THRESHOLD = 0.5
 _WINDOW = 2_000  # characters read at once: bounds every cost of Presidio's that grows with the square
 _OVERLAP = 150  # characters two neighbours share: longer than any finding and its context
-_NAMES = ["PERSON"]
+_NAMES = frozenset({"PERSON"})
+_PART_SCORE = 0.6
 _PART = re.compile(r"[^\W\d_]{4,}+")
+
+
+# Names by recogniser: a policy may ask for one language's only.
+_OF_LANGUAGE = {
+    Language.RUSSIAN: frozenset({"RussianNames", "SlovnetNames"}),
+    Language.ENGLISH: frozenset({"EnglishNames"}),
+}
+
+Fields = tuple[int, int, str, float, str, str, bool, list[tuple[int, int]]]  # of domain.Span, in its order
 
 
 @dataclass(frozen=True, slots=True)
 class Engine:
     analyzer: AnalyzerEngine
-    numbers: list[str]  # every kind but PERSON
+    kinds: frozenset[str]  # every kind that some recogniser knows
 
-    def findings(self, text: str, kinds: list[str]) -> Iterator[Finding]:
+    def findings(self, text: str, kinds: Sequence[str], policy: MaskingPolicy) -> Iterator[Finding]:
+        """What the policy calls personal, window by window; neighbours may say a thing twice."""
+        if not kinds:
+            return
+        foreign = _other_languages(policy.language)
         for start, end in _windows(text):
-            for result in self.analyzer.analyze(text[start:end], patterns.LANGUAGE, entities=kinds):
-                yield start + result.start, start + result.end, result.entity_type
+            for result in self.analyzer.analyze(text[start:end], patterns.LANGUAGE, entities=[*kinds]):
+                facts = result.recognition_metadata
+                recogniser = facts[RecognizerResult.RECOGNIZER_NAME_KEY]
+                if recogniser in foreign or (policy.spare_cited and facts.get(CITED)):
+                    continue
+                yield Finding(
+                    start + result.start, start + result.end, result.entity_type, result.score, recogniser
+                )
 
 
-def build_engine(names: bool) -> Engine:
-    """Everything that finds. `names=False` leaves out slovnet's NER (100 MB, most of the time); the rules and
-    lists for Russian and English names cost little and stay."""
+def build_engine(start: Start) -> Engine:
+    """Everything that finds. Without `names` slovnet's NER is left out (100 MB, most of the time); the rules
+    and lists for Russian and English names cost little and stay."""
     recognizers: list[EntityRecognizer] = [
         *patterns.recognizers(),
         *russian.recognizers(),
         EnglishNames(),
         RussianNames(),
     ]
-    if names:
+    if start.names:
         recognizers.append(SlovnetNames())
     return Engine(
         analyzer=AnalyzerEngine(
@@ -54,32 +79,60 @@ def build_engine(names: bool) -> Engine:
             context_aware_enhancer=NearbyWords(),
             default_score_threshold=_THRESHOLD,
         ),
-        numbers=sorted({kind for r in recognizers for kind in r.supported_entities} - set(_NAMES)),
+        kinds=frozenset(kind for r in recognizers for kind in r.supported_entities),
     )
 
 
-def find(engine: Engine, texts: Sequence[str], *, code: bool) -> list[list[Finding]]:
-    """For each text its findings, sorted, not overlapping, in the text's own offsets."""
-    return [_find_in(engine, text, code) for text in texts]
+def find(engine: Engine, passages: Sequence[Passage], policy: MaskingPolicy) -> list[list[Fields]]:
+    """For each passage the fields of its spans, sorted, not overlapping, in the passage's own offsets."""
+    return [_spans_of(engine, passage, policy) for passage in passages]
 
 
-def _find_in(engine: Engine, text: str, code: bool) -> list[Finding]:
+def _spans_of(engine: Engine, passage: Passage, policy: MaskingPolicy) -> list[Fields]:
+    found = _find_in(engine, passage.text, policy, program=passage.program)
+    if (
+        passage.seams
+    ):  # also each part by itself: a word that ends a part and one that begins the next are two
+        for start, end in pairwise((0, *passage.seams, len(passage.text))):
+            for one in _find_in(engine, passage.text[start:end], policy, program=passage.program):
+                found.append(one._replace(start=start + one.start, end=start + one.end))
+        found = resolve(passage.text, found)
+    return [(*one, "", True, []) for one in found]
+
+
+def _find_in(engine: Engine, text: str, policy: MaskingPolicy, *, program: bool) -> list[Finding]:
     if not text.strip():
         return []
     folded = fold(text)
-    spoken = only_spoken(folded.text) if code else folded.text
-    people = [*engine.findings(spoken, _NAMES)]
-    found = [*engine.findings(folded.text, engine.numbers), *people, *_named_again(spoken, people)]
-    return [(*folded.original(start, end), kind) for start, end, kind in resolve(folded.text, found)]
+    spoken = only_spoken(folded.text) if program else folded.text
+    kinds = policy.kinds & engine.kinds
+    people = [*engine.findings(spoken, sorted(kinds & _NAMES), policy)]
+    found = [
+        *engine.findings(folded.text, sorted(kinds - _NAMES), policy),
+        *people,
+        *_named_again(spoken, people),
+    ]
+    resolved = resolve(folded.text, found)
+    return [
+        one._replace(start=start, end=end)
+        for one in resolved
+        for start, end in [folded.original(one.start, one.end)]
+    ]
+
+
+def _other_languages(language: Language | None) -> frozenset[str]:
+    if language is None:
+        return frozenset()
+    return frozenset().union(*(names for other, names in _OF_LANGUAGE.items() if other is not language))
 
 
 def _named_again(text: str, people: Sequence[Finding]) -> Iterator[Finding]:
     """ "Faina Yefremova ... early Yefremova": parts of a full name that stand alone elsewhere."""
     parts = {
         part
-        for start, end, _ in people
-        for part in _PART.findall(text, start, end)
-        if len(part) < end - start and lexicon().is_only_a_name(part)
+        for one in people
+        for part in _PART.findall(text, one.start, one.end)
+        if len(part) < one.end - one.start and lexicon().is_only_a_name(part)
     }
     if parts:
         words = [*_PART.finditer(text)]
@@ -87,7 +140,7 @@ def _named_again(text: str, people: Sequence[Finding]) -> Iterator[Finding]:
         parts = {part for part in parts if part.lower() not in common}  # "Path", where "path" is said too
         for word in words:
             if word[0] in parts:
-                yield word.start(), word.end(), "PERSON"
+                yield Finding(word.start(), word.end(), "PERSON", _PART_SCORE, REPEATED)
 
 
 def _windows(text: str) -> Iterator[tuple[int, int]]:

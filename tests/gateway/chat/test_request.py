@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.chat.request import ALLOWED, Bounds, parse_json, read_chat
-from gateway.chat.texts import spoken_texts, with_texts
+from gateway.chat.texts import spoken_passages, with_texts
 from gateway.errors import GatewayError, InvalidRequest, PayloadTooLarge, UnsupportedParameter
+from gateway.grading.placeholders import mask
 
 BOUNDS = Bounds(max_messages=3, max_message_chars=50, max_schema_bytes=200, max_json_depth=16)
 BASE: dict[str, Any] = {"model": "m", "messages": [{"role": "user", "content": "hi"}]}
@@ -188,9 +189,11 @@ spoken = st.fixed_dictionaries({"messages": json_values, "tools": json_values, "
 @given(spoken)
 def test_texts_go_back_to_where_they_were_found(fields: dict[str, Any]) -> None:
     fields = json.loads(json.dumps(fields))
-    texts = spoken_texts(fields)
-    assert json.dumps(with_texts(fields, texts)) == json.dumps(
-        {k: fields[k] for k in ("messages", "tools", "temperature")}
-    )
-    marked = with_texts(fields, [f"{text}\x00" for text in texts])
-    assert spoken_texts(marked) == [f"{text}\x00" for text in texts]
+    parts = pieces(fields)
+    assert json.dumps(with_texts(fields, parts)) == json.dumps(fields)
+    marked = with_texts(fields, [f"{part}\x00" for part in parts])
+    assert pieces(marked) == [f"{part}\x00" for part in parts]
+
+
+def pieces(fields: dict[str, Any]) -> list[str]:
+    return list(mask(spoken := spoken_passages(fields), [()] * len(spoken), "").texts)

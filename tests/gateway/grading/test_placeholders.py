@@ -1,13 +1,14 @@
 import json
 import re
 import time
+from collections.abc import Sequence
 
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from gateway.domain import Span
-from gateway.grading.placeholders import StreamUnmasker, mask, new_nonce, settled, unmask
+from gateway.domain import Masked, Passage, Span
+from gateway.grading.placeholders import StreamUnmasker, mask, new_nonce, settled, unmask, unmask_quote
 
 NONCE = "k3f9x"
 
@@ -19,8 +20,16 @@ def spans_of(text: str, *values: tuple[str, str]) -> list[Span]:
     )
 
 
+def masked_texts(
+    texts: Sequence[str], spans: Sequence[Sequence[Span]], nonce: str = NONCE, *, programs: int = 0
+) -> Masked:
+    """The last `programs` texts are programs."""
+    prose = len(texts) - programs
+    return mask([Passage(text, program=i >= prose) for i, text in enumerate(texts)], spans, nonce)
+
+
 def one(text: str, *values: tuple[str, str], code: bool = False) -> tuple[str, dict[str, str]]:
-    masked = mask([text], [spans_of(text, *values)], NONCE, programs=int(code))
+    masked = masked_texts([text], [spans_of(text, *values)], programs=int(code))
     return masked.texts[0], dict(masked.originals)
 
 
@@ -33,7 +42,7 @@ def test_a_value_gives_way_to_its_kind_its_number_and_the_nonce() -> None:
 def test_two_messages_never_share_a_number_and_one_person_never_gets_two() -> None:
     texts = ["I am Anna.", "I am Boris.", "Anna and Boris"]
     spans = [spans_of(texts[0], ("Anna", "PERSON")), spans_of(texts[1], ("Boris", "PERSON")), []]
-    masked = mask(texts, spans, NONCE)
+    masked = masked_texts(texts, spans)
     assert masked.texts == (
         "I am <PERSON_1_k3f9x>.",
         "I am <PERSON_2_k3f9x>.",
@@ -44,7 +53,7 @@ def test_two_messages_never_share_a_number_and_one_person_never_gets_two() -> No
 def test_a_mention_the_recogniser_missed_is_masked_too_before_and_after() -> None:
     text = "Павлов спросил. Меня зовут Павлов. Павлов!"
     spans = [[Span(27, 33, "PERSON")]]
-    assert mask([text], spans, NONCE).texts[0].count("Павлов") == 0
+    assert masked_texts([text], spans).texts[0].count("Павлов") == 0
 
 
 def test_a_value_inside_a_longer_word_is_not_a_mention() -> None:
@@ -65,13 +74,13 @@ def test_a_phone_that_begins_with_a_sign_is_found_again() -> None:
 def test_the_longer_of_two_known_values_is_taken() -> None:
     texts = ["Anna", "Anna Smith", "see Anna Smith and Anna"]
     spans = [[Span(0, 4, "PERSON")], [Span(0, 10, "PERSON")], []]
-    assert mask(texts, spans, NONCE).texts[2] == "see <PERSON_2_k3f9x> and <PERSON_1_k3f9x>"
+    assert masked_texts(texts, spans).texts[2] == "see <PERSON_2_k3f9x> and <PERSON_1_k3f9x>"
 
 
 def test_beside_a_program_the_prose_is_masked_at_every_mention() -> None:
     texts = ["Alina wrote it. Ask Alina", "Alina = 1  # Alina"]
     spans = [[Span(0, 5, "PERSON")], [Span(13, 18, "PERSON")]]
-    prose, program = mask(texts, spans, NONCE, programs=1).texts
+    prose, program = masked_texts(texts, spans, programs=1).texts
     assert "Alina" not in prose
     assert program.startswith("Alina = 1")
 
@@ -79,14 +88,65 @@ def test_beside_a_program_the_prose_is_masked_at_every_mention() -> None:
 def test_in_a_program_a_name_is_not_looked_for_among_identifiers() -> None:
     program = "# by Anna\nAnna = Smith()  # Anna Smith\nx = 'Anna Smith'"
     spans = [[Span(5, 9, "PERSON"), Span(28, 38, "PERSON")]]
-    assert mask([program], spans, NONCE, programs=1).texts[0] == (
+    assert masked_texts([program], spans, programs=1).texts[0] == (
         "# by <PERSON_1_k3f9x>\nAnna = Smith()  # <PERSON_2_k3f9x>\nx = '<PERSON_2_k3f9x>'"
     )
 
 
+def test_one_person_in_two_cases_gets_one_placeholder_and_comes_back_in_the_nominative() -> None:
+    texts = ["Зачёт Иванову Петру.", "Иванов Пётр рад."]
+    spans = [
+        [Span(6, 19, "PERSON", identity="i1", base_form=False)],
+        [Span(0, 11, "PERSON", identity="i1")],
+    ]
+    masked = masked_texts(texts, spans)
+    assert masked.texts == ("Зачёт <PERSON_1_k3f9x>.", "<PERSON_1_k3f9x> рад.")
+    assert masked.originals == {"<PERSON_1_k3f9x>": "Иванов Пётр"}
+
+
+def test_a_quote_comes_back_in_the_form_in_which_it_stood() -> None:
+    texts = ["Иванов Пётр считал. Я отдал Иванову Петру том."]
+    spans = [[Span(0, 11, "PERSON", identity="i1"), Span(28, 41, "PERSON", identity="i1", base_form=False)]]
+    masked = masked_texts(texts, spans)
+    for quote in ("я отдал  <PERSON_1_k3f9x>", "<PERSON_1_k3f9x> том"):
+        back = unmask_quote(quote, masked.texts[0], masked.words[0], masked.originals)
+        assert back == quote.replace("<PERSON_1_k3f9x>", "Иванову Петру")
+    made_up = unmask_quote("видел <PERSON_1_k3f9x>", masked.texts[0], masked.words[0], masked.originals)
+    assert made_up == "видел Иванов Пётр"
+
+
+def test_a_part_of_a_full_name_is_masked_in_another_text_but_not_where_it_is_a_common_word() -> None:
+    span = Span(0, 13, "PERSON", parts=((0, 6), (7, 13)))
+    masked = masked_texts(["Claire Branch", "Ask Claire", "a branch: Branch"], [[span], [], []])
+    assert masked.texts[1:] == ("Ask <PERSON_2_k3f9x>", "a branch: Branch")
+    assert masked.originals["<PERSON_2_k3f9x>"] == "Claire"
+
+
+def test_a_name_across_two_content_parts_stands_in_the_first_of_them() -> None:
+    passage = Passage("Я Иванов, аИванов", seams=(5, 11))
+    masked = mask([passage], [[Span(2, 8, "PERSON"), Span(11, 17, "PERSON")]], NONCE)
+    assert masked.texts == ("Я <PERSON_1_k3f9x>", ", а", "<PERSON_1_k3f9x>")
+    assert [(span.start, span.end) for span in masked.spans[0]] == [(2, 8), (11, 17)]
+
+
+def test_what_was_replaced_is_told_with_its_second_mentions() -> None:
+    masked = masked_texts(["Anna, Anna"], [[Span(0, 4, "PERSON", 0.9, "Names")]])
+    assert [(s.start, s.end, s.recogniser) for s in masked.spans[0]] == [(0, 4, "Names"), (6, 10, "Repeated")]
+    assert masked.words == (("Anna", "Anna"),)
+
+
+def test_json_stays_json_when_a_number_or_an_escaped_name_is_masked() -> None:
+    document = '{"phone": 89215550173, "who": "\\u0410\\u043d\\u043d\\u0430", "n": [1, 2]}'
+    name = document.index("\\u")
+    spans = [Span(10, 21, "PHONE"), Span(name, name + 24, "PERSON")]
+    masked = mask([Passage(document, json=True)], [spans], NONCE)
+    assert json.loads(masked.texts[0]) == {"phone": "<PHONE_1_k3f9x>", "who": "<PERSON_1_k3f9x>", "n": [1, 2]}
+    assert masked.originals["<PERSON_1_k3f9x>"] == "Анна"
+
+
 def test_when_nothing_was_found_the_texts_are_the_very_same() -> None:
     text = str(["nothing personal"])
-    masked = mask([text], [[]], NONCE)
+    masked = masked_texts([text], [[]])
     assert masked.texts[0] is text
     assert masked.originals == {}
 
@@ -144,7 +204,7 @@ def test_thousands_of_values_in_a_long_text_take_less_than_two_seconds() -> None
         spans.append(Span(at, at + len(number), "IP"))
         at += len(number) + 1
     started = time.perf_counter()
-    masked = mask([text, text], [spans, []], NONCE)
+    masked = masked_texts([text, text], [spans, []])
     assert "10.0." not in "".join(masked.texts)
     assert time.perf_counter() - started < 2
 
@@ -171,7 +231,7 @@ def texts_with_spans(draw: st.DrawFn) -> tuple[list[str], list[list[Span]]]:
 @given(texts_with_spans())
 def test_masking_and_unmasking_is_the_identity(case: tuple[list[str], list[list[Span]]]) -> None:
     originals_texts, spans = case
-    masked = mask(originals_texts, spans, new_nonce(originals_texts))
+    masked = masked_texts(originals_texts, spans, new_nonce(originals_texts))
     assert [unmask(text, masked.originals) for text in masked.texts] == originals_texts
 
 
@@ -179,7 +239,7 @@ def test_masking_and_unmasking_is_the_identity(case: tuple[list[str], list[list[
 def test_what_was_found_is_not_in_the_masked_text(case: tuple[list[str], list[list[Span]]]) -> None:
     plain, spans = case
     nonce = new_nonce(plain)
-    masked = mask(plain, spans, nonce)
+    masked = masked_texts(plain, spans, nonce)
     for text, before, found in zip(masked.texts, plain, spans, strict=True):
         rest = re.sub(rf"<[A-Z]+_\d+_{nonce}>", "", text)
         assert len(rest) <= len(before) - sum(span.end - span.start for span in found)
@@ -210,7 +270,7 @@ def test_unmasking_keeps_json_parseable(value: str, around: str) -> None:
 
 def test_who_is_behind_a_placeholder_does_not_change_what_a_model_reads() -> None:
     masked = {
-        name: settled(mask([f"{name} says so."], [[Span(0, len(name), "PERSON")]], new_nonce([name])))
+        name: settled(masked_texts([f"{name} says so."], [[Span(0, len(name), "PERSON")]], new_nonce([name])))
         for name in ("Anna", "Boris", "Anna")
     }
     assert masked["Anna"].texts == masked["Boris"].texts
@@ -221,7 +281,7 @@ def test_who_is_behind_a_placeholder_does_not_change_what_a_model_reads() -> Non
 def test_a_settled_nonce_stands_nowhere_else_and_unmasks_exactly(text: str, start: int, length: int) -> None:
     assume(start < len(text))
     span = Span(start, min(start + length, len(text)), "PERSON")
-    once, again = (settled(mask([text], [[span]], new_nonce([text]))) for _ in range(2))
+    once, again = (settled(masked_texts([text], [[span]], new_nonce([text]))) for _ in range(2))
     assert once == again
     assert unmask(once.texts[0], once.originals) == text
     assert once.nonce not in text[: span.start] + text[span.end :]

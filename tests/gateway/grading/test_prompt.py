@@ -8,7 +8,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 import gateway.grading
-from gateway.domain import Criterion, Rubric, Source, Submission
+from gateway.domain import Criterion, Language, Rubric, Source, Submission
 from gateway.grading.prompt import (
     COMPACT,
     FULL,
@@ -23,7 +23,6 @@ from gateway.grading.prompt import (
 )
 from gateway.grading.rubric import for_model
 from gateway.grading.templates import prompt_file
-from gateway.grading.words import Language
 
 CAUSE = Criterion("CR1", "Names the cause.", 3.0)
 EXAMPLE = Criterion("CR2", "Gives an example.", 1.0)

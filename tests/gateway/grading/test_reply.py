@@ -7,12 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.domain import Verdict
+from gateway.domain import Language, Verdict
 from gateway.grading.labels import Chosen, read_label
 from gateway.grading.prompt import COMPACT, FULL, Parts
 from gateway.grading.remarks import missing_key_words, with_cap_told, with_factual_comment
 from gateway.grading.reply import Unusable, level_probabilities, read_verdict, with_checked_evidence
-from gateway.grading.words import Language
 from tests.fakes import completion
 from tests.gateway.grading_fakes import logprobs
 

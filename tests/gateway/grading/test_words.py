@@ -2,8 +2,8 @@
 
 import pytest
 
-from gateway.domain import Submission
-from gateway.grading.words import Language, content_words, language_of, plain_words, spoken_in
+from gateway.domain import Language, Submission
+from gateway.grading.words import content_words, language_of, plain_words, spoken_in
 
 
 @pytest.mark.parametrize(

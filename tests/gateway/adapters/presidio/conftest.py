@@ -3,8 +3,15 @@ from collections.abc import Callable
 
 import pytest
 
+from gateway.adapters.presidio.process import Lists, Start
+from gateway.domain import KINDS, MaskingPolicy, Passage, Span
+
+LISTS = Lists(student_ids=(r"ST-\d{6}",))
 Found = list[tuple[str, str]]  # kind, words
 Find = Callable[..., Found]
+
+
+EVERYTHING = MaskingPolicy(KINDS)
 
 
 def _finder(names: bool) -> Find:
@@ -14,14 +21,14 @@ def _finder(names: bool) -> Find:
     leave_spacy_out()
     from gateway.adapters.presidio.worker import build_engine, find
 
-    engine = build_engine(names)
+    engine = build_engine(Start(names, LISTS, "00"))
 
-    def found(text: str, *, code: bool = False) -> Found:
-        findings = find(engine, [text], code=code)[0]
-        edges = [edge for start, end, _ in findings for edge in (start, end)]
+    def found(text: str, *, code: bool = False, policy: MaskingPolicy = EVERYTHING) -> Found:
+        spans = [Span(*one) for one in find(engine, [Passage(text, program=code)], policy)[0]]
+        edges = [edge for span in spans for edge in (span.start, span.end)]
         assert edges == sorted(edges)  # in order, not overlapping
-        assert all(0 <= start < end <= len(text) for start, end, _ in findings)
-        return [(kind, text[start:end]) for start, end, kind in findings]
+        assert all(0 <= span.start < span.end <= len(text) for span in spans)
+        return [(span.kind, text[span.start : span.end]) for span in spans]
 
     return found
 

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gateway.adapters.presidio.overlaps import Finding, resolve
 from tests.gateway.adapters.presidio.conftest import Find
 
 PLANTED = [
@@ -157,11 +158,10 @@ def test_invisible_and_wide_characters_hide_nothing(found: Find, value: str) -> 
 
 
 def test_findings_are_sorted_and_never_overlap() -> None:
-    from gateway.adapters.presidio.overlaps import resolve
-
     text = "x" * 60
-    spans = [(0, 12, "PHONE"), (4, 16, "INN"), (10, 20, "EMAIL"), (30, 35, "PERSON"), (33, 40, "PERSON")]
-    assert resolve(text, spans) == [
+    found = [(0, 12, "PHONE"), (4, 16, "INN"), (10, 20, "EMAIL"), (30, 35, "PERSON"), (33, 40, "PERSON")]
+    resolved = resolve(text, [Finding(*one) for one in found])
+    assert [one[:3] for one in resolved] == [
         (0, 4, "PHONE"),
         (4, 16, "INN"),
         (16, 20, "EMAIL"),

@@ -13,7 +13,7 @@ import pytest
 import pytest_asyncio
 
 from gateway.adapters.presidio.pool import AnalyzerPool
-from gateway.domain import Span
+from gateway.domain import KINDS, MaskingPolicy, Passage
 from gateway.errors import MaskingUnavailable, Overloaded
 
 ROOT = Path(__file__).parents[4]
@@ -37,48 +37,54 @@ async def pool() -> AsyncIterator[AnalyzerPool]:
     await running.close()
 
 
+async def spans(pool: AnalyzerPool, *texts: str, program: bool = False) -> list[list[tuple[int, int, str]]]:
+    passages = [Passage(text, program) for text in texts]
+    found = await pool.analyze(passages, MaskingPolicy(KINDS))
+    return [[(span.start, span.end, span.kind) for span in one] for one in found]
+
+
 @shares_the_loop
 async def test_texts_come_back_as_spans_in_order(shared: AnalyzerPool) -> None:
     assert await shared.ready()
-    found = await shared.analyze(["Меня зовут Раиса", "nothing", "a@example.com \ud800"])
-    assert found == [[Span(11, 16, "PERSON")], [], [Span(0, 13, "EMAIL")]]
-    assert await shared.analyze(["Claire = 1  # Claire Hobbins"], code=True) == [[Span(14, 28, "PERSON")]]
-    assert await shared.analyze([]) == []
+    found = await spans(shared, "Меня зовут Раиса", "nothing", "a@example.com \ud800")
+    assert found == [[(11, 16, "PERSON")], [], [(0, 13, "EMAIL")]]
+    assert await spans(shared, "Claire = 1  # Claire Hobbins", program=True) == [[(14, 28, "PERSON")]]
+    assert await spans(shared) == []
 
 
 @shares_the_loop
 async def test_many_requests_at_once_get_their_own_answers(shared: AnalyzerPool) -> None:
     texts = [f"{'x' * i} a{i}@example.com" for i in range(60)]
-    found = await asyncio.gather(*(shared.analyze([text]) for text in texts))
-    assert [span.start for [[span]] in found] == [i + 1 for i in range(60)]
+    found = await asyncio.gather(*(spans(shared, text) for text in texts))
+    assert [start for [[(start, _, _)]] in found] == [i + 1 for i in range(60)]
 
 
 @shares_the_loop
 async def test_a_long_text_goes_through_the_pipe(shared: AnalyzerPool) -> None:
     text = "слово " * 40_000 + "a@example.com"
-    assert await shared.analyze([text]) == [[Span(240_000, 240_013, "EMAIL")]]
+    assert await spans(shared, text) == [[(240_000, 240_013, "EMAIL")]]
 
 
 @shares_the_loop
 async def test_an_error_of_the_analyser_is_ours_and_holds_no_text(shared: AnalyzerPool) -> None:
     pids = shared.worker_pids()
     with pytest.raises(MaskingUnavailable) as error:
-        await shared.analyze(["secret text", None])  # type: ignore[list-item]
+        await spans(shared, "secret text", None)  # type: ignore[arg-type]
     assert "secret" not in repr(error.value)
     assert error.value.__cause__ is None
-    assert await shared.analyze(["a@example.com"]) == [[Span(0, 13, "EMAIL")]]
+    assert await spans(shared, "a@example.com") == [[(0, 13, "EMAIL")]]
     assert shared.worker_pids() == pids
 
 
 async def test_a_killed_worker_fails_its_request_and_is_replaced(pool: AnalyzerPool) -> None:
     [pid] = pool.worker_pids()
     os.kill(pid, signal.SIGSTOP)
-    request = asyncio.create_task(pool.analyze(["a@example.com"]))
+    request = asyncio.create_task(spans(pool, "a@example.com"))
     await asyncio.sleep(0.05)
     os.kill(pid, signal.SIGKILL)
     with pytest.raises(MaskingUnavailable):
         await request
-    assert await pool.analyze(["a@example.com"]) == [[Span(0, 13, "EMAIL")]]
+    assert await spans(pool, "a@example.com") == [[(0, 13, "EMAIL")]]
     assert pool.worker_pids() != [pid]
     assert await pool.ready()
 
@@ -89,7 +95,7 @@ async def test_a_worker_that_dies_idle_is_replaced_without_a_failure(pool: Analy
     while pool.worker_pids() == [pid]:
         await asyncio.sleep(0.01)
     assert not await pool.ready()
-    assert await pool.analyze(["a@example.com"]) == [[Span(0, 13, "EMAIL")]]
+    assert await spans(pool, "a@example.com") == [[(0, 13, "EMAIL")]]
 
 
 async def test_a_stuck_worker_times_out_and_is_replaced() -> None:
@@ -98,8 +104,8 @@ async def test_a_stuck_worker_times_out_and_is_replaced() -> None:
     [pid] = pool.worker_pids()
     os.kill(pid, signal.SIGSTOP)
     with pytest.raises(MaskingUnavailable):
-        await pool.analyze(["a@example.com"])
-    assert await pool.analyze(["a@example.com"]) == [[Span(0, 13, "EMAIL")]]
+        await spans(pool, "a@example.com")
+    assert await spans(pool, "a@example.com") == [[(0, 13, "EMAIL")]]
     assert not psutil.pid_exists(pid)
     await pool.close()
 
@@ -109,12 +115,12 @@ async def test_too_many_waiting_requests_are_refused() -> None:
     await pool.start()
     [pid] = pool.worker_pids()
     os.kill(pid, signal.SIGSTOP)
-    under_way = [asyncio.create_task(pool.analyze(["taken by the worker"]))]
+    under_way = [asyncio.create_task(spans(pool, "taken by the worker"))]
     await asyncio.sleep(0.05)
-    under_way += [asyncio.create_task(pool.analyze(["waiting"])) for _ in range(2)]
+    under_way += [asyncio.create_task(spans(pool, "waiting")) for _ in range(2)]
     await asyncio.sleep(0.05)
     with pytest.raises(Overloaded) as refused:
-        await pool.analyze(["one too many"])
+        await spans(pool, "one too many")
     assert refused.value.retry_after
     await pool.close()
     for outcome in await asyncio.gather(*under_way, return_exceptions=True):
@@ -126,8 +132,8 @@ async def test_a_caller_who_leaves_spoils_nothing(shared: AnalyzerPool) -> None:
     pids = shared.worker_pids()
     for _ in range(5):
         with pytest.raises(TimeoutError):
-            await asyncio.wait_for(shared.analyze(["a@example.com " * 2_000]), 0.005)
-    assert await shared.analyze(["a@example.com"]) == [[Span(0, 13, "EMAIL")]]
+            await asyncio.wait_for(spans(shared, "a@example.com " * 2_000), 0.005)
+    assert await spans(shared, "a@example.com") == [[(0, 13, "EMAIL")]]
     assert shared.worker_pids() == pids
 
 
@@ -154,7 +160,7 @@ async def test_closing_leaves_no_child_and_further_requests_fail() -> None:
     assert not any(map(psutil.pid_exists, pids))
     assert not await pool.ready()
     with pytest.raises(MaskingUnavailable):
-        await pool.analyze(["text"])
+        await spans(pool, "text")
 
 
 async def test_closing_while_starting_leaves_nobody_waiting() -> None:
@@ -173,17 +179,17 @@ async def test_a_pool_that_cannot_start_says_so_at_once(monkeypatch: pytest.Monk
     await pool.start()
     assert not await pool.ready()
     with pytest.raises(MaskingUnavailable):
-        await pool.analyze(["text"])
+        await spans(pool, "text")
     monkeypatch.undo()
     while not await pool.ready():
         await asyncio.sleep(0.05)
-    assert await pool.analyze(["text"]) == [[]]
+    assert await spans(pool, "text") == [[]]
     await pool.close()
 
 
 async def test_a_pool_that_was_never_started_masks_nothing_and_says_so() -> None:
     with pytest.raises(MaskingUnavailable):
-        await AnalyzerPool().analyze(["text"])
+        await spans(AnalyzerPool(), "text")
 
 
 @pytest.mark.parametrize("timeout_s", [0, -1, 60, 600])
@@ -196,7 +202,7 @@ def test_a_timeout_beyond_presidios_own_is_refused(timeout_s: float) -> None:
 async def test_an_interrupt_does_not_reach_the_workers(shared: AnalyzerPool) -> None:
     [pid] = shared.worker_pids()
     os.kill(pid, signal.SIGINT)
-    assert await shared.analyze(["a@example.com"]) == [[Span(0, 13, "EMAIL")]]
+    assert await spans(shared, "a@example.com") == [[(0, 13, "EMAIL")]]
     assert shared.worker_pids() == [pid]
 
 
@@ -238,8 +244,12 @@ def test_the_pool_loads_none_of_the_heavy_libraries() -> None:
 def test_a_worker_without_ner_loads_no_spacy_and_no_ner() -> None:
     script = (
         "from gateway.adapters.presidio.without_spacy import leave_spacy_out; leave_spacy_out();"
+        "from gateway.adapters.presidio.process import NO_LISTS, Start;"
         "from gateway.adapters.presidio.worker import build_engine, find; import json, sys;"
-        "find(build_engine(False), ['Claire Hobbins'], code=False); print(json.dumps(sorted(sys.modules)))"
+        "from gateway.domain import KINDS, MaskingPolicy, Passage;"
+        "engine = build_engine(Start(False, NO_LISTS, '00'));"
+        "find(engine, [Passage('Claire Hobbins')], MaskingPolicy(KINDS));"
+        "print(json.dumps(sorted(sys.modules)))"
     )
     done = subprocess.run(
         [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True

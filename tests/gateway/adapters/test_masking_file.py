@@ -1,0 +1,60 @@
+"""A deployment's own masking rules are read whole, or refused with the place of the fault."""
+
+from pathlib import Path
+
+import pytest
+
+from gateway.adapters.masking_file import read_masking_file
+from gateway.domain import KINDS, MASKED_TASKS, MaskingPolicy
+
+
+def written(folder: Path, text: str) -> Path:
+    file = folder / "masking.toml"
+    file.write_text(text, encoding="utf-8")
+    return file
+
+
+def test_without_a_file_every_kind_is_masked_and_cited_people_stay() -> None:
+    lists, policies = read_masking_file(None)
+    assert policies == dict.fromkeys(MASKED_TASKS, MaskingPolicy(KINDS))
+    assert (lists.allow, lists.deny, lists.student_ids) == ((), (), ())
+
+
+def test_lists_and_a_policy_of_one_task_are_taken(tmp_path: Path) -> None:
+    file = written(
+        tmp_path,
+        'allow = ["Анна Каренина"]\ndeny = ["Bluebird"]\nstudent_id = ["ST-[0-9]{6}"]\n'
+        '[policy.text]\nkinds = ["PERSON", "LOCATION"]\nspare_cited = false\n',
+    )
+    lists, policies = read_masking_file(file)
+    assert lists.allow == ("Анна Каренина",)
+    assert lists.deny == ("Bluebird",)
+    assert policies["text"] == MaskingPolicy(frozenset({"PERSON", "LOCATION"}), spare_cited=False)
+    assert policies["chat"] == MaskingPolicy(KINDS)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("allow = [", "no TOML"),
+        ("alow = []", "alow"),
+        ('deny = [""]', "deny.0"),
+        ('student_id = ["(("]', "student_id.0: Value error, not a regular expression"),
+        ('student_id = ["x*"]', "matches an empty text"),
+        ('[policy.essay]\nkinds = ["PERSON"]', "no such task"),
+        ('[policy.text]\nkinds = ["NAME"]', "policy.text.kinds.0: Value error, no such kind"),
+        ('deny = ["Quillfeather", 5]', "deny.1"),
+    ],
+)
+def test_a_fault_is_told_with_its_place_and_without_the_lists_words(
+    tmp_path: Path, text: str, said: str
+) -> None:
+    with pytest.raises(ValueError, match=r"masking\.toml") as refused:
+        read_masking_file(written(tmp_path, text))
+    assert said in str(refused.value)
+    assert "Quillfeather" not in str(refused.value)
+
+
+def test_a_file_that_is_not_there_is_told() -> None:
+    with pytest.raises(ValueError, match="cannot be read: No such file"):
+        read_masking_file(Path("nowhere.toml"))
