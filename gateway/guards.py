@@ -1,14 +1,18 @@
 """The guards of every request: who may enter, how many at once, what may leave."""
 
+import asyncio
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 
 from gateway.chat.texts import passage_of
-from gateway.domain import Caller, Language, Masked, MaskingPolicy, Passage, Quota, Role
+from gateway.domain import Caller, Language, Masked, MaskingPolicy, Passage, Quota, Role, Span
 from gateway.errors import Forbidden, Overloaded
 from gateway.grading.placeholders import mask, new_nonce, settled
 from gateway.ports import Analyzer, Keys, Limits
+
+# Characters. Where every sentence holds a name, replacing takes 0.3 ms per 1,000: more goes off the event loop.
+_LONG = 10_000
 
 
 class Guards:
@@ -62,12 +66,18 @@ class Guards:
 
     async def _masked(self, passages: Sequence[Passage], policy: MaskingPolicy) -> Masked:
         spans = await self._analyzer.analyze(passages, policy)
-        return settled(mask(passages, spans, new_nonce([passage.text for passage in passages])))
+        if sum(len(passage.text) for passage in passages) > _LONG:
+            return await asyncio.to_thread(_replaced, passages, spans)
+        return _replaced(passages, spans)
 
     @property
     def in_flight(self) -> int:
         """Requests at the models now."""
         return self._in_flight
+
+
+def _replaced(passages: Sequence[Passage], spans: Sequence[Sequence[Span]]) -> Masked:
+    return settled(mask(passages, spans, new_nonce([passage.text for passage in passages])))
 
 
 def may_ask_models(caller: Caller) -> None:

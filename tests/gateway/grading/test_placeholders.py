@@ -260,6 +260,21 @@ def test_a_stream_equals_the_whole_at_every_split(middle: str, data: st.DataObje
         assert "".join(map(stream.feed, reply)) + stream.flush() == whole
 
 
+@given(any_text, st.data())
+def test_a_stream_holds_back_less_than_one_placeholder(middle: str, data: st.DataObject) -> None:
+    originals = {"<PERSON_1_k3f9x>": "Anna", "<DATE_OF_BIRTH_12_k3f9x>": "1 May"}
+    pieces = st.sampled_from([middle, *originals, "<PERSON_1_k3f9x", "<DATE_OF", "<<", "a<b "])
+    reply = "".join(data.draw(st.lists(pieces, max_size=6)))
+    stream, said = StreamUnmasker(originals), ""
+    longest = max(map(len, originals))
+    for cut in range(1, len(reply) + 1):
+        said += stream.feed(reply[cut - 1])
+        held = next(n for n in range(cut + 1) if unmask(reply[: cut - n], originals) == said)
+        assert held < longest
+        tail = reply[cut - held : cut]
+        assert held == 0 or any(one.startswith(tail) for one in originals)
+
+
 @given(st.text(), any_text)
 def test_unmasking_keeps_json_parseable(value: str, around: str) -> None:
     assume("k3f9x" not in around)

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -115,6 +116,27 @@ async def test_the_backend_never_sees_a_name(start: Callable[..., Any]) -> None:
     assert "Каренина" not in sent
     assert EMAIL not in sent
     assert json.loads(sent)["messages"][0]["content"][0]["text"].startswith("The student is <PERSON_1_")
+
+
+async def test_a_name_cut_across_content_parts_leaves_as_one_placeholder(start: Callable[..., Any]) -> None:
+    running = await start(FakeAnalyzer(PLANTED))
+    parts = [{"type": "text", "text": text} for text in (f"I am {NAME[:7]}", NAME[7:], f"and {NAME}")]
+    await running.chat(messages=[{"role": "user", "content": parts}])
+    sent = [part["text"] for part in running.upstream.bodies[-1]["messages"][0]["content"]]
+    placeholder = sent[0].removeprefix("I am ")
+    assert re.fullmatch(r"<PERSON_1_\w{5}>", placeholder)
+    assert sent == [f"I am {placeholder}", "", f"and {placeholder}"]
+
+
+async def test_arguments_of_a_tool_call_stay_json_when_a_number_in_them_is_masked(
+    start: Callable[..., Any],
+) -> None:
+    running = await start(FakeAnalyzer({"89215550173": "PHONE"}))
+    call = {"name": "dial", "arguments": '{"phone": 89215550173}'}
+    told = {"role": "assistant", "tool_calls": [{"id": "c", "type": "function", "function": call}]}
+    await running.chat(messages=[{"role": "user", "content": "Dial."}, told])
+    sent = running.upstream.bodies[-1]["messages"][1]["tool_calls"][0]["function"]["arguments"]
+    assert json.loads(sent)["phone"].startswith("<PHONE_1_")
 
 
 async def test_the_reply_names_whom_the_caller_named(start: Callable[..., Any]) -> None:
