@@ -11,7 +11,7 @@ from gateway.errors import Forbidden, Overloaded
 from gateway.grading.placeholders import mask, new_nonce, settled
 from gateway.ports import Analyzer, Keys, Limits
 
-# Characters. Replacing takes up to 0.3 ms per 1,000, where every sentence holds a name; more goes off the loop.
+# Characters. Replacing takes up to 0.3 ms per 1,000, if each sentence holds a name; more goes off the loop.
 _LONG = 10_000
 
 

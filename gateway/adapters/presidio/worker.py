@@ -8,23 +8,24 @@ from itertools import pairwise
 from presidio_analyzer import AnalyzerEngine, EntityRecognizer, RecognizerRegistry, RecognizerResult
 from presidio_analyzer.nlp_engine import NoOpNlpEngine
 
-from gateway.adapters.presidio import patterns, russian
+from gateway.adapters.presidio import addresses, handles, patterns, russian, student_ids
 from gateway.adapters.presidio.context import NearbyWords
 from gateway.adapters.presidio.english import EnglishNames
 from gateway.adapters.presidio.findings import CITED
-from gateway.adapters.presidio.folding import fold
+from gateway.adapters.presidio.folding import Folded, fold
+from gateway.adapters.presidio.identity import Identities
 from gateway.adapters.presidio.lexicon import lexicon
 from gateway.adapters.presidio.overlaps import Finding, resolve
 from gateway.adapters.presidio.process import Start
 from gateway.adapters.presidio.program_text import only_spoken
-from gateway.adapters.presidio.russian_names import RussianNames, SlovnetNames
-from gateway.domain import Language, MaskingPolicy, Passage
+from gateway.adapters.presidio.russian_names import RussianNames
+from gateway.adapters.presidio.slovnet_names import SlovnetNames
+from gateway.domain import OPTIONAL_KINDS, Language, MaskingPolicy, Passage
 from gateway.grading.placeholders import REPEATED
 
 _THRESHOLD = 0.5
 _WINDOW = 2_000  # characters read at once: bounds every cost of Presidio's that grows with the square
 _OVERLAP = 150  # characters two neighbours share: longer than any finding and its context
-_NAMES = frozenset({"PERSON"})
 _PART_SCORE = 0.6
 _PART = re.compile(r"[^\W\d_]{4,}+")
 
@@ -32,8 +33,10 @@ _PART = re.compile(r"[^\W\d_]{4,}+")
 # Names by recogniser: a policy may ask for one language's only.
 _OF_LANGUAGE = {
     Language.RUSSIAN: frozenset({"RussianNames", "SlovnetNames"}),
-    Language.ENGLISH: frozenset({"EnglishNames"}),
+    Language.ENGLISH: frozenset({"EnglishNames", "NameTagger"}),
 }
+# In a program people speak in comments and string literals; numbers, e-mails and denied words may be anywhere.
+_SPOKEN = frozenset({"PERSON", "ADDRESS", "DATE_OF_BIRTH", "USERNAME"}) | OPTIONAL_KINDS
 
 Fields = tuple[int, int, str, float, str, str, bool, list[tuple[int, int]]]  # of domain.Span, in its order
 
@@ -41,15 +44,17 @@ Fields = tuple[int, int, str, float, str, str, bool, list[tuple[int, int]]]  # o
 @dataclass(frozen=True, slots=True)
 class Engine:
     analyzer: AnalyzerEngine
+    identities: Identities
     kinds: frozenset[str]  # every kind that some recogniser knows
 
-    def findings(self, text: str, kinds: Sequence[str], policy: MaskingPolicy) -> Iterator[Finding]:
+    def findings(self, text: str, kinds: frozenset[str], policy: MaskingPolicy) -> Iterator[Finding]:
         """What the policy calls personal, window by window; neighbours may say a thing twice."""
-        if not kinds:
+        wanted = sorted(kinds & policy.kinds & self.kinds)
+        if not wanted:
             return
         foreign = _other_languages(policy.language)
         for start, end in _windows(text):
-            for result in self.analyzer.analyze(text[start:end], patterns.LANGUAGE, entities=[*kinds]):
+            for result in self.analyzer.analyze(text[start:end], patterns.LANGUAGE, entities=wanted):
                 facts = result.recognition_metadata
                 recogniser = facts[RecognizerResult.RECOGNIZER_NAME_KEY]
                 if recogniser in foreign or (policy.spare_cited and facts.get(CITED)):
@@ -60,16 +65,22 @@ class Engine:
 
 
 def build_engine(start: Start) -> Engine:
-    """Everything that finds. Without `names` slovnet's NER is left out (100 MB, most of the time); the rules
-    and lists for Russian and English names cost little and stay."""
+    """Everything that finds. Without `names` the two taggers are left out (most of the memory and time); the
+    rules and lists for Russian and English names cost little and stay."""
     recognizers: list[EntityRecognizer] = [
         *patterns.recognizers(),
         *russian.recognizers(),
+        *addresses.recognizers(),
+        *handles.recognizers(),
+        *student_ids.recognizers(start.lists.student_ids),
         EnglishNames(),
         RussianNames(),
     ]
     if start.names:
-        recognizers.append(SlovnetNames())
+        # ONNX Runtime and numpy: wanted with the taggers only.
+        from gateway.adapters.presidio.tagger.recognizer import NameTagger  # noqa: PLC0415
+
+        recognizers += [SlovnetNames(), NameTagger()]
     return Engine(
         analyzer=AnalyzerEngine(
             registry=RecognizerRegistry(recognizers, supported_languages=[patterns.LANGUAGE]),
@@ -79,6 +90,7 @@ def build_engine(start: Start) -> Engine:
             context_aware_enhancer=NearbyWords(),
             default_score_threshold=_THRESHOLD,
         ),
+        identities=Identities(bytes.fromhex(start.salt)),
         kinds=frozenset(kind for r in recognizers for kind in r.supported_entities),
     )
 
@@ -89,29 +101,43 @@ def find(engine: Engine, passages: Sequence[Passage], policy: MaskingPolicy) -> 
 
 
 def _spans_of(engine: Engine, passage: Passage, policy: MaskingPolicy) -> list[Fields]:
-    found = _find_in(engine, passage.text, policy, program=passage.program)
+    folded = fold(passage.text)
+    found = _find_in(engine, folded, policy, program=passage.program)
     if (
         passage.seams
     ):  # also each part by itself: a word that ends a part and one that begins the next are two
         for start, end in pairwise((0, *passage.seams, len(passage.text))):
-            for one in _find_in(engine, passage.text[start:end], policy, program=passage.program):
+            part = fold(passage.text[start:end])
+            for one in _find_in(engine, part, policy, program=passage.program):
                 found.append(one._replace(start=start + one.start, end=start + one.end))
         found = resolve(passage.text, found)
-    return [(*one, "", True, []) for one in found]
+    return [_fields(engine.identities, passage.text, one) for one in found]
 
 
-def _find_in(engine: Engine, text: str, policy: MaskingPolicy, *, program: bool) -> list[Finding]:
-    if not text.strip():
+def _fields(identities: Identities, text: str, found: Finding) -> Fields:
+    written = text[found.start : found.end]
+    folded = fold(written)
+    identity = identities.of(found.kind, folded.text)
+    parts: list[tuple[int, int]] = []
+    if found.kind == "PERSON":
+        for start, end in identities.parts(folded.text):
+            first, last = folded.original(start, end)
+            parts.append((found.start + first, found.start + last))
+    return (*found, identity.key, identity.base_form, parts)
+
+
+def _find_in(engine: Engine, folded: Folded, policy: MaskingPolicy, *, program: bool) -> list[Finding]:
+    if not folded.text.strip():
         return []
-    folded = fold(text)
     spoken = only_spoken(folded.text) if program else folded.text
-    kinds = policy.kinds & engine.kinds
-    people = [*engine.findings(spoken, sorted(kinds & _NAMES), policy)]
-    found = [
-        *engine.findings(folded.text, sorted(kinds - _NAMES), policy),
-        *people,
-        *_named_again(spoken, people),
-    ]
+    if program:
+        found = [
+            *engine.findings(spoken, _SPOKEN, policy),
+            *engine.findings(folded.text, policy.kinds - _SPOKEN, policy),
+        ]
+    else:
+        found = [*engine.findings(spoken, policy.kinds, policy)]
+    found.extend(_named_again(spoken, [one for one in found if one.kind == "PERSON"]))
     resolved = resolve(folded.text, found)
     return [
         one._replace(start=start, end=end)
