@@ -1,4 +1,4 @@
-"""`python -m gateway COMMAND`: serve, keys, grade, golden, store."""
+"""`python -m gateway COMMAND`: serve, keys, grade, golden, store, mask."""
 
 import argparse
 import sys
@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from gateway.settings import Settings
 
-_COMMANDS = ("serve", "keys", "grade", "golden", "store")
+_COMMANDS = ("serve", "keys", "grade", "golden", "store", "mask")
 
 
 def main(arguments: list[str] | None = None) -> int:

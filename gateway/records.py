@@ -31,7 +31,7 @@ class Graded:
     id: str  # of its record
     grade: Grade
     cached: bool  # True: it was there already, no model was asked
-    masked: int = 0  # distinct personal values that were replaced
+    masked: Mapping[str, int] = field(default_factory=dict)  # distinct values that were replaced, by kind
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,21 +1,24 @@
 """What is told of a request: one JSON line and a few counters. Never a body, a query or a key.
 
 Lines are gathered and written by a thread every fifth of a second: a full pipe must not stop the event loop.
+
+Over 250 lines: the one place that decides what may be told.
 """
 
 import asyncio
 import contextlib
 import logging
+import re
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
 import orjson
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-from gateway.domain import Caller, Quota, Usage
+from gateway.domain import KINDS, OPTIONAL_KINDS, Caller, Quota, Usage
 from gateway.errors import Code
 from gateway.records import Graded
 from gateway.reviews import GraderAgreement
@@ -28,6 +31,7 @@ _ROUTES = frozenset(
         "/v1/chat/completions",
         "/v1/embeddings",
         "/v1/contracts",
+        "/v1/mask",
         "/v1/models",
         "/v1/rubrics",
         "/v1/grades",
@@ -48,6 +52,8 @@ _RESOURCES = ("/v1/rubrics", "/v1/grades", "/v1/reviews", "/v1/batches")
 _VERBS = frozenset({"rescore", "cancel"})
 _PARTS = frozenset({"results"})
 _MOST_AGREEMENTS = 100  # label sets of the agreement metric: rubrics are named by callers
+_QUOTE_NOBODY = frozenset({"gateway", "uvicorn", "alembic"})  # loggers whose messages are told whole
+_PLAIN_WORDS = re.compile(r"[A-Za-z][A-Za-z ,'-]*")
 
 
 @dataclass(slots=True)
@@ -63,7 +69,7 @@ class Exchange:
     status: int = 0  # 0: no answer was begun
     code: Code | None = None
     stream: bool = False
-    masked: int = 0
+    masked: Mapping[str, int] = field(default_factory=dict)  # distinct values, by kind
     usage: Usage = field(default_factory=Usage)
     client_left: bool = False
     over: bool = False  # its last byte was sent, or its account was taken
@@ -109,8 +115,13 @@ class Observer:
         self._prompt_tokens = self._tokens.labels("prompt")
         self._completion_tokens = self._tokens.labels("completion")
         self._masked = Counter(
-            "gateway_masked_values", "Distinct personal values replaced in requests.", registry=self.registry
+            "gateway_masked_values",
+            "Distinct personal values replaced in requests.",
+            ("kind",),
+            registry=self.registry,
         )
+        for kind in sorted(KINDS | OPTIONAL_KINDS):
+            self._masked.labels(kind)  # a kind that was not met yet is 0, so its first rise is seen as one
         self._fallbacks = Counter(
             "gateway_grade_fallbacks",
             "Grades by another grader than the one asked for.",
@@ -163,8 +174,8 @@ class Observer:
         if usage.prompt_tokens:
             self._prompt_tokens.inc(usage.prompt_tokens)
             self._completion_tokens.inc(usage.completion_tokens)
-        if exchange.masked:
-            self._masked.inc(exchange.masked)
+        for kind, count in exchange.masked.items():
+            self._masked.labels(kind).inc(count)
         self._write(exchange, route, status, seconds)
 
     def graded(self, asked: str, graded: Graded) -> None:
@@ -208,7 +219,8 @@ class Observer:
             "code": exchange.code,
             "ms": round(seconds * 1000, 3),
             "stream": exchange.stream,
-            "masked": exchange.masked,
+            "masked": sum(exchange.masked.values()),
+            "masked_kinds": exchange.masked,
             "prompt_tokens": exchange.usage.prompt_tokens,
             "completion_tokens": exchange.usage.completion_tokens,
         }
@@ -235,13 +247,14 @@ class Observer:
 
 
 class JsonFormatter(logging.Formatter):
-    """Log records as JSON lines. Of an exception only its type and places: its text may quote a caller."""
+    """Log records as JSON lines. Of an exception only its type and places: its text may quote a caller. Of a
+    library's message only the words that it begins with: asyncio tells a lost task's exception in full."""
 
     def format(self, record: logging.LogRecord) -> str:
         line: dict[str, object] = {
             "ts": record.created,
             "level": record.levelname.lower(),
-            "event": record.getMessage(),
+            "event": _event(record),
             "logger": record.name,
         }
         if hasattr(record, "request_id"):
@@ -250,6 +263,13 @@ class JsonFormatter(logging.Formatter):
             line["exception"] = record.exc_info[0].__name__
             line["at"] = _places(record.exc_info[1])
         return orjson.dumps(line).decode()
+
+
+def _event(record: logging.LogRecord) -> str:
+    if record.name.partition(".")[0] in _QUOTE_NOBODY:
+        return record.getMessage()
+    words = _PLAIN_WORDS.match(str(record.msg))
+    return words[0].rstrip() if words else "a library's message"
 
 
 def _places(error: BaseException | None) -> list[str]:

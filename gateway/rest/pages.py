@@ -15,8 +15,9 @@ from gateway.chat.request import Bounds, parse_json
 from gateway.domain import ServedModel, Usage
 from gateway.errors import GatewayError, InvalidRequest, MethodNotAllowed, NotFound
 from gateway.inference import Inference
+from gateway.masking import Masking
 from gateway.pipeline import Gateway
-from gateway.rest import batches, contracts, grades, inference, predict, rubrics
+from gateway.rest import batches, contracts, grades, inference, mask, predict, rubrics
 from gateway.rest.errors import error_response
 from gateway.rest.observe import Observer
 from gateway.rest.page import VERSION, CallerOf, ExchangeOf, Json, exchange_of
@@ -31,6 +32,7 @@ class Desks:
 
     gateway: Gateway
     inference: Inference
+    masking: Masking
     catalog: Catalog
     rubrics: RubricBook
     reviews: ReviewDesk
@@ -123,6 +125,7 @@ def pages(desks: Desks, observer: Observer, bounds: Bounds, max_instances: int) 
         predict.router(desks.gateway, desks.inference, desks.catalog, observer, bounds, max_instances)
     )
     app.include_router(inference.router(desks.inference, desks.catalog, bounds, max_instances))
+    app.include_router(mask.router(desks.masking, bounds))
     app.include_router(rubrics.router(desks.rubrics, desks.reviews, bounds))
     app.include_router(grades.router(desks.reviews, observer, bounds))
     app.include_router(batches.router(desks.batches, bounds))

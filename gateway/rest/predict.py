@@ -3,6 +3,7 @@
 https://kserve.github.io/website/docs/concepts/architecture/data-plane/v1-protocol
 """
 
+from collections import Counter
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
@@ -50,7 +51,7 @@ def router(
         else:
             grades = await gateway.grade_all(caller, submissions, name, fresh=fresh)
         exchange.usage = sum((one.grade.usage for one in grades if not one.cached), Usage())
-        exchange.masked = sum(one.masked for one in grades)
+        exchange.masked = sum((Counter(one.masked) for one in grades), Counter())
         for one in grades:
             observer.graded(name, one)
         return [grade_answer(one) for one in grades]
