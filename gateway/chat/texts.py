@@ -10,9 +10,10 @@ from gateway.domain import Passage
 
 # Walked as a whole: keys and values. Everything else in a request is a number, a switch or a closed list.
 _SPOKEN_FIELDS = ("messages", "tools", "tool_choice", "response_format", "stop")
-# No kind of personal data is spelled with lower-case Latin letters and underscores only: roles, types,
-# JSON Schema keywords and most property names need no look.
+# Hardly anything personal is one word of lower-case Latin letters and underscores: roles, types, JSON Schema
+# keywords and most property names need no look. But a caller's own speech may be one denied word.
 _PLAIN_WORD = re.compile(r"[a-z_]{1,64}")
+_FREE = frozenset({"content", "text", "name", "arguments", "stop", "description"})
 
 
 def spoken_passages(fields: Mapping[str, Any]) -> list[Passage]:
@@ -65,21 +66,23 @@ Say = Callable[[str, bool], str]  # a string and whether it goes on with the one
 
 def _walked(fields: Mapping[str, Any], say: Say) -> dict[str, Any]:
     """The request with what `say` answers in the place of every spoken string."""
-    spoken = {name: _rebuilt(fields[name], say) for name in _SPOKEN_FIELDS if name in fields}
+    spoken = {
+        name: _rebuilt(fields[name], say, free=name in _FREE) for name in _SPOKEN_FIELDS if name in fields
+    }
     return {name: spoken.get(name, value) for name, value in fields.items()}
 
 
-def _rebuilt(node: Any, say: Say) -> Any:
+def _rebuilt(node: Any, say: Say, *, free: bool = False) -> Any:
     if isinstance(node, str):
-        return node if _PLAIN_WORD.fullmatch(node) else say(node, False)
+        return node if not free and _PLAIN_WORD.fullmatch(node) else say(node, False)
     if isinstance(node, list):
-        return _rebuilt_list(node, say)
+        return _rebuilt_list(node, say, free=free)
     if isinstance(node, dict):
-        return {_rebuilt(key, say): _rebuilt(value, say) for key, value in node.items()}
+        return {_rebuilt(key, say): _rebuilt(value, say, free=key in _FREE) for key, value in node.items()}
     return node
 
 
-def _rebuilt_list(items: Sequence[Any], say: Say) -> list[Any]:
+def _rebuilt_list(items: Sequence[Any], say: Say, *, free: bool) -> list[Any]:
     rebuilt = []
     goes_on = False
     for item in items:
@@ -87,7 +90,7 @@ def _rebuilt_list(items: Sequence[Any], say: Say) -> list[Any]:
             rebuilt.append({**item, "text": say(item["text"], goes_on)})
             goes_on = True
         else:
-            rebuilt.append(_rebuilt(item, say))
+            rebuilt.append(_rebuilt(item, say, free=free))
             goes_on = False
     return rebuilt
 

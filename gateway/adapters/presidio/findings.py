@@ -9,7 +9,7 @@ def found(
     recognizer: EntityRecognizer, kind: str, start: int, end: int, score: float, *, cited: bool = False
 ) -> RecognizerResult:
     """`text[start:end]` is of `kind`, with a score of 0 to 1."""
-    name: str = recognizer.name
+    name: str = recognizer.name  # type: ignore[has-type]  # Presidio sets it without a type
     return RecognizerResult(
         kind,
         start,

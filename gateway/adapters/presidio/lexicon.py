@@ -11,7 +11,7 @@ from pathlib import Path
 _FOLDER = Path(__file__).parent
 # «Ньютон» -> «Ньютоном»
 _ENDING = re.compile(
-    r"(?:[аяуюеёиыоьй]|[оеё]м|[оеы]й|[ыи]м|ий|ая|ую|ью|и[яюи]|ь[яеи]|[ое]го|[ое]му|ие[мй]|ье[мй])?"
+    r"(?:[аяуюеёиыоьй]|[оеё]м|[оеёы]й|[ыи]м|ий|ая|ую|ью|и[яюи]|ь[яеи]|[ое]го|[ое]му|ие[мй]|ье[мй])?"
 )
 _LETTERS = re.compile(r"[^\W\d_]+")
 
@@ -27,6 +27,7 @@ _TERM_AFTER = re.compile(
     r"|distribution|inequality|transform|series|paradox|effect|lemma|postulate|hypothesis|tree|sort|number|machine"
     r"|triangle|test|rule|criterion|process|chain|diagram|matrix|circuit|cipher|code)s?(?!\w)"
 )
+_RULER = re.compile(r" (I{1,3}|IV|VI{0,3}|IX|X[IV]{0,4})(?!\w)(?! ?(?:курс|групп|класс|тип|вариант|степен))")
 _NAMES_AND_WORDS_RU = frozenset(
     (
         "вера",
@@ -54,12 +55,17 @@ class Lexicon:
     given_en: frozenset[str]
     ambiguous_en: frozenset[str]  # also words: "Will", "Grace"
     not_names_en: frozenset[str]  # "The", "Monday"
-    given_ru: frozenset[str]  # stems
+    common_ru: frozenset[str]  # given names in the nominative
+    given_ru: frozenset[str]  # their stems
     terms: dict[str, frozenset[str]]  # surname stem -> given-name stems
     shared_terms: dict[str, frozenset[str]]  # the same for surnames that students bear too
 
     def is_given_ru(self, word: str) -> bool:
-        return bool(_stem_in(word.lower(), self.given_ru))
+        return bool(stem_in(word.lower(), self.given_ru))
+
+    def is_a_word_too(self, word: str) -> bool:
+        """«Роман», «Вера»: a given name in the nominative, and more often a word."""
+        return word.lower() in _NAMES_AND_WORDS_RU
 
     def is_only_a_name(self, word: str) -> bool:
         """Whether a part of somebody's name may be taken for that person wherever it stands."""
@@ -68,7 +74,7 @@ class Lexicon:
             lower in self.ambiguous_en
             or lower in self.not_names_en
             or lower in _NAMES_AND_WORDS_RU
-            or _stem_in(lower, self.terms)
+            or stem_in(lower, self.terms)
         )
 
     def is_subject_matter(self, text: str, start: int, end: int) -> bool:
@@ -83,13 +89,23 @@ class Lexicon:
         ]
         if sum(map(len, words)) < 2:
             return True
+        if self._is_a_ruler(words, text, start):
+            return True
         if len(words) == 1:
-            return bool(_stem_in(words[0], self.terms)) or _in_a_term(text, start, end)
+            return bool(stem_in(words[0], self.terms)) or _in_a_term(text, start, end)
         return any(self._is_the_famous(words[i], words[:i] + words[i + 1 :]) for i in (len(words) - 1, 0))
+
+    def _is_a_ruler(self, words: list[str], text: str, start: int) -> bool:
+        """«Александр II», the number within the span or behind it; "Peter V" and "Claire I" are no kings."""
+        name = words[0]
+        number = _RULER.match(text, start + len(name))
+        if not number or (len(words) == 2 and words[1] != number[1].lower()) or len(words) > 2:
+            return False
+        return name in self.given_en and len(number[1]) > 1 if name.isascii() else self.is_given_ru(name)
 
     def _is_the_famous(self, surname: str, others: list[str]) -> bool:
         for known in (self.terms, self.shared_terms):
-            stem = _stem_in(surname, known)
+            stem = stem_in(surname, known)
             if stem and (not others or _are_given(others, known[stem])):
                 return True
         return False
@@ -103,9 +119,9 @@ def _are_given(words: list[str], stems: frozenset[str]) -> bool:
     if len(first) == 1:
         matches = any(stem.startswith(first) for stem in stems)
     else:
-        matches = bool(_stem_in(first, stems))
+        matches = bool(stem_in(first, stems))
     return matches and all(
-        len(word) == 1 or _stem_in(word, stems) or _PATRONYMIC.search(word) for word in words
+        len(word) == 1 or stem_in(word, stems) or _PATRONYMIC.search(word) for word in words
     )
 
 
@@ -116,7 +132,7 @@ def _in_a_term(text: str, start: int, end: int) -> bool:
     return before is not None and not _BORNE_BY_STUDENTS.search(text[start:end])
 
 
-def _stem_in(word: str, stems: "frozenset[str] | dict[str, frozenset[str]]") -> str:
+def stem_in(word: str, stems: "frozenset[str] | dict[str, frozenset[str]]") -> str:
     """The stem of `stems` that `word` is a form of, or an empty string. Latin words are not inflected."""
     if word.isascii():
         return word if word in stems else ""
@@ -126,26 +142,39 @@ def _stem_in(word: str, stems: "frozenset[str] | dict[str, frozenset[str]]") -> 
     return ""
 
 
+def _stems(name: str) -> list[str]:
+    """What an ending may follow; of a short name in a vowel («Оля») its forms: «ол» is too little."""
+    if name in ("лев", "павел"):
+        return [name, name.replace("е", "ь" if name == "лев" else "")]
+    if name[-1] not in "аяйьиоэуе":
+        return [name]
+    if len(name) > 4:
+        return [name[:-1]]
+    return [name, *(name[:-1] + ending for ending in ("ы", "и", "е", "у", "ю", "ой", "ей", "ёй", "я"))]
+
+
 @cache
 def lexicon() -> Lexicon:
-    plain, _, ambiguous = _read("given_names_en.txt").partition("=")
+    plain, _, ambiguous = read_list("given_names_en.txt").partition("=")
     terms: dict[str, frozenset[str]] = {}
     shared: dict[str, frozenset[str]] = {}
-    for entry in _read("terms.txt").replace("\n", ";").split(";"):
+    for entry in read_list("terms.txt").replace("\n", ";").split(";"):
         surname, _, given = entry.strip().partition(":")
         if surname:
             (shared if surname.startswith("~") else terms)[surname.lstrip("~")] = frozenset(given.split())
+    common_ru = frozenset(read_list("given_names_ru.txt").split())
     ambiguous_en = frozenset(ambiguous.partition("\n")[2].split())
     return Lexicon(
         given_en=frozenset(plain.split()) - ambiguous_en,
         ambiguous_en=ambiguous_en,
-        not_names_en=frozenset(_read("not_names_en.txt").split()),
-        given_ru=frozenset(_read("given_names_ru.txt").split()),
+        not_names_en=frozenset(read_list("not_names_en.txt").split()),
+        common_ru=common_ru,
+        given_ru=frozenset(stem for name in common_ru for stem in _stems(name)),
         terms=terms,
         shared_terms=shared,
     )
 
 
-def _read(name: str) -> str:
+def read_list(name: str) -> str:
     text = (_FOLDER / name).read_text(encoding="utf-8")
     return "\n".join(line for line in text.splitlines() if not line.startswith("#"))

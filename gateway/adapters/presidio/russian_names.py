@@ -1,72 +1,84 @@
-"""Names in Cyrillic by rules (initials, patronymics, given names, introductions) and by slovnet's NER."""
+"""Names in Cyrillic by rules: initials, patronymics, given names, introductions, fields, cells, file names.
+
+Over 250 lines: one rule after the other, with the words each goes by.
+"""
 
 import re
 from collections.abc import Iterator
-from importlib.util import find_spec
-from pathlib import Path
 
 from presidio_analyzer import LocalRecognizer, RecognizerResult
 from presidio_analyzer.nlp_engine import NlpArtifacts
 
-from gateway.adapters.presidio.english import Range, person
+from gateway.adapters.presidio.citations import person
+from gateway.adapters.presidio.findings import found
 from gateway.adapters.presidio.lexicon import lexicon
-from gateway.adapters.presidio.patterns import LANGUAGE
+from gateway.adapters.presidio.morphology import morphology
+from gateway.adapters.presidio.patterns import LANGUAGE, SURE
 
-_TOKEN = re.compile(r"(?<!\w)(?:[А-ЯЁ][а-яё]++(?:-[А-ЯЁ][а-яё]++)?+(?!\w)|[А-ЯЁ]\.)")
+Range = tuple[int, int]
+
+_CYRILLIC = re.compile(r"[А-ЯЁа-яё]")
+_NAME = r"[А-ЯЁ][а-яё]++(?:-[А-ЯЁ][а-яё]++)?+"
+# «ИвановИ.И.», «ИвановИван»: a name may end where another capital begins.
+_TOKEN = re.compile(rf"(?<![A-Za-zА-ЯЁ0-9-]){_NAME}(?![a-z])|(?:(?<!\w)|(?<=[а-яё]))[А-ЯЁ]\.")
+_BETWEEN = re.compile(r"[ ]?|[ ](?:де|фон|ван|бин|бен|ибн|эль|аль|ди|да|дель|ла)[ ]")
 _LONGEST_RUN = 6
-_ROLE = re.compile(
-    r"(?i)(?:преподавател|студент|учител|учени[кц]|профессор|доцент|автор|господин|госпож)\w*\s+"
+
+# One character to one, so that offsets stay: «Иванов_Иван_ДЗ2.docx».
+_JOINT = re.compile(r"(?<=[А-ЯЁа-яё0-9])_|_(?=[А-ЯЁ])")
+_SHOUTED = re.compile(  # «ИВАНОВ ИВАН» on a title page, «ИВАНОВ И.И.»
+    r"(?<![\w.])(?:[А-ЯЁ]{2,20}+(?:[ -][А-ЯЁ]{2,20}+){1,3}+(?!\w)|[А-ЯЁ]{3,20}+(?=[ ]?[А-ЯЁ]\.)"
+    r"|[А-ЯЁ]\.[ ]?[А-ЯЁ]\.[ ]?[А-ЯЁ]{3,20}+(?!\w)|(?<=[:=][ ])[А-ЯЁ]{3,20}+(?!\w))"
 )
-_CAPITALISED = re.compile(r"[А-ЯЁ][а-яёА-ЯЁ]")
-_CAPITAL = re.compile(r"[А-ЯЁ]")
 
 _PATRONYMIC = re.compile(
     r"(?!(?:[Оо]сн|[Вв]ерх|[Дд]ух|[Цц]ерк))[А-ЯЁ][а-яё]+(?:[оеё]вич|[ьмткс]ич|[оеё]вн|[иь]?ничн)(?:а|у|ем|ом|е|ы|ой|ою)?"
 )
-_SHOUTED = re.compile(r"(?<!\w)[А-ЯЁ]{2,20}+(?:[ -][А-ЯЁ]{2,20}+){1,3}+(?!\w)")
 _SURNAME = re.compile(
     r"[А-ЯЁ][а-яё]+(?:(?:[оеё]в|[иы]н)(?:а|у|ым|е|ой|ы|ых|ыми)?|[сц]к(?:ий|ая|ого|ому|им|ом|ой|ую)"
     r"|(?:енк|йк)о|(?:ук|юк|чик|ян|дзе|швили|ец|[оы]х|их)(?:а|у|ом|ем|е)?)(?:-[А-ЯЁ][а-яё]+)?"
 )
+# After these a name stands whatever the word is.
 _SURE_LEAD = re.compile(
-    r"(?i)(?<!\w)(?:меня зовут|мо[её] имя|(?:ф\.? ?и\.? ?о\.?|автор(?:ы|ом)?|имя|фамилия"
-    r"|выполнил[аи]?|подготовил[аи]?|сдал[аи]?|проверила?|студент(?:ка)?|учени(?:к|ца)|преподаватель"
-    r"|учитель|руководитель|подпись)\s*[:—-]|с уважением,?)\s*"
+    r"(?i)(?<!\w)(?:меня зовут|зовут меня|мо[её] имя|моя фамилия|[\"']?(?:ф\.? ?и\.? ?о\.?|фамилия"
+    r"|фамилия,? имя|отчество|surname|last_?name|full_?name|fio)[\"']?[ ]*[:=|-][ ]*[\"']?"
+    r"|(?:автор(?:ы|ом)?|имя|выполнил[аи]?|подготовил[аи]?|сдал[аи]?|проверила?|студент(?:ка)?|учени(?:к|ца)|преподаватель|учитель|руководитель|подпись|исполнитель)"
+    r"[ ]*[:-]|с уважением,?)\s*"
 )
-_NOT_NAMES = frozenset(
-    (
-        "это",
-        "так",
-        "вот",
-        "нет",
-        "да",
-        "для",
-        "при",
-        "как",
-        "что",
-        "где",
-        "мой",
-        "моя",
-        "моё",
-        "ваш",
-        "ваша",
-        "группа",
-        "студент",
-        "студентка",
-        "преподаватель",
-        "автор",
-        "ответ",
-        "решение",
-        "задача",
-    )
+# After these, and beside these, what looks like a name is one.
+_LIKELY_LEAD = re.compile(
+    r"(?i)(?<!\w)(?:[\"'](?:name|first_?name|student|author|user|имя|студент|ученик|автор|учитель|преподаватель)[\"']"
+    r"[ ]*[:=][ ]*[\"']|(?:студент(?:ка|у|ке|а|ки|ом|кой)?|преподавател[ьяюе]м?|учени(?:к|ца|ку|це|ка|цы)"
+    r"|однокурсни(?:к|ца)|одногруппни(?:к|ца)|товарищ[ау]?|господин[ау]?|госпож[аеи]|староста"
+    r"|профессор[ау]?|доцент[ау]?)[ ])"
 )
+_SAYS = (
+    r"(?:говорит|сказала?|считает|пишет|написала?|думает|ответила?|спросила?|спрашивает|сделала?|решила?|сдала?|сдает"
+    r"|сдаёт|предложила?|предлагает|утверждает|отмечает|просит|помогла?|объяснила?|объясняет|прислала?|отправила?"
+    r"|выполнила?|проверила?|поставила?|заметила?|полагает|добавила?|рассказала?|получила?|списала?|пришла?)"
+)
+_SAYS_BEFORE = re.compile(rf"(?i)(?<!\w){_SAYS}[ ]$")
+_SAYS_AFTER = re.compile(rf"(?i)[ ](?:(?:не|уже|тоже|также)[ ])?{_SAYS}(?!\w)")
+_LOWER_LEAD = re.compile(
+    r"(?i)(?<!\w)(?:меня зовут|зовут меня|мо[её] имя)[ ]+([а-яё-]{2,20})(?:[ ]([а-яё-]{3,20}))?"
+    r"(?:[ ]([а-яё-]{3,20}))?(?!\w)"
+)
+_CELL = re.compile(rf"(?m)(?:^|(?<=[,;|\t]))[ \"']*({_NAME})[ \"']*(?=[,;|\t\n]|$)")
+_FILE_NAME = re.compile(r"(?<![\w.-])(?=[\w.-]{0,100}_)[\w.-]*[А-ЯЁа-яё][\w.-]*+")
+_PIECE = re.compile(r"(?<![^_.-])[А-ЯЁ][а-яё]{3,}+(?![^_.-])")
+_NOT_NAMES = frozenset((
+    "это", "так", "вот", "нет", "да", "для", "при", "как", "что", "где", "мой", "моя", "моё", "ваш", "ваша",
+    "группа", "студент", "студентка", "преподаватель", "автор", "ответ", "решение", "задача", "работа",
+    "вариант",
+))  # fmt: skip
 
 
 class RussianNames(LocalRecognizer):
-    """What spelling alone gives away; cheap, and finds initials and oblique cases that NER misses."""
+    """What spelling and a dictionary give away: also initials and oblique cases that NER misses."""
 
     def __init__(self) -> None:
         self._lexicon = lexicon()
+        self._morphology = morphology()
         super().__init__(["PERSON"], supported_language=LANGUAGE, name="RussianNames")
 
     def load(self) -> None:
@@ -78,33 +90,44 @@ class RussianNames(LocalRecognizer):
         entities: list[str],  # noqa: ARG002
         nlp_artifacts: NlpArtifacts | None = None,  # noqa: ARG002
     ) -> list[RecognizerResult]:
-        if not _CAPITAL.search(text):
+        if not _CYRILLIC.search(text):
             return []
-        text = _SHOUTED.sub(lambda shouted: shouted[0].title(), text)  # «ИВАНОВ ИВАН» on a title page
-        introduced = {match.end() for match in _SURE_LEAD.finditer(text)}
+        people = [*self._in_file_names(text)]
+        text = _SHOUTED.sub(lambda shouted: shouted[0].title(), _JOINT.sub(" ", text))
+        sure = {match.end() for match in _SURE_LEAD.finditer(text)}
+        likely = {match.end() for match in _LIKELY_LEAD.finditer(text)}
+        introduced = [*self._in_lower_case(text)]
+        people.extend(self._in_cells(text))
+        for run in _runs(text):
+            if run[0][0] in sure and self._may_be_a_name(text, run):
+                introduced.append((run[0][0], run[min(len(run), 3) - 1][1]))
+            else:
+                people.extend(self._people(text, run, likely))
         return [
-            person(self, start, end)
-            for run in _runs(text)
-            for start, end in self._people(text, run, run[0][0] in introduced)
+            *(found(self, "PERSON", start, end, SURE) for start, end in introduced),
+            *(person(self, text, start, end) for start, end in people),
         ]
 
-    def _people(self, text: str, run: list[Range], introduced: bool) -> Iterator[Range]:
+    def _may_be_a_name(self, text: str, run: list[Range]) -> bool:
+        first = text[slice(*run[0])]
+        return first.lower() not in _NOT_NAMES and not (len(run) == 1 and _is_initial(first))
+
+    def _people(self, text: str, run: list[Range], likely: set[int]) -> Iterator[Range]:
         words = [text[start:end] for start, end in run]
-        if (
-            introduced
-            and words[0].lower() not in _NOT_NAMES
-            and not (len(words) == 1 and _is_initial(words[0]))
-        ):
-            yield run[0][0], run[min(len(run), 3) - 1][1]
-            return
-        index = 0
+        index = free = 0  # before `free` the words are taken: nobody shares one with the next
+        alone: list[int] = []
         while index < len(run):
-            first, last = self._person_around(words, index)
+            first, last = self._person_around(words[free:], index - free)
             if last > first:
-                start, end = run[first][0], run[last - 1][1]
-                if not self._lexicon.is_subject_matter(text, start, end):
-                    yield start, end
-            index = max(index + 1, last)
+                yield run[free + first][0], run[free + last - 1][1]
+                alone.extend(range(free, free + first))
+                index = free = free + last
+            else:
+                index += 1
+        for index in (*alone, *range(free, len(run))):
+            first, last = self._alone(text, run, words, index, run[index][0] in likely)
+            if last > first:
+                yield run[first][0], run[last - 1][1]
 
     def _person_around(self, words: list[str], index: int) -> Range:
         """The words `first..last` of a person that shows itself at `index`; an empty range when none does."""
@@ -117,37 +140,142 @@ class RussianNames(LocalRecognizer):
             if (
                 before
                 and not self._lexicon.is_given_ru(words[before - 1])
-                and _SURNAME.fullmatch(words[before - 1])
+                and self._is_like_a_surname(words[before - 1])
             ):
                 first = before - 1
-            surname_follows = after < len(words) and first == before and _SURNAME.fullmatch(words[after])
+            surname_follows = first == before and after < len(words) and self._follows(word, words[after])
             return first, after + bool(surname_follows)
+        if after < len(words) and _PATRONYMIC.fullmatch(words[after]):
+            return index, index  # the patronymic's turn
         if index and self._are_given_and_surname(words[before], word):
             patronymic_follows = after < len(words) and _PATRONYMIC.fullmatch(words[after])
             return before, after + bool(patronymic_follows)
         return index, index
 
+    def _is_called(self, given: str, noun: str) -> bool:
+        """«Иван Заяц»; of «Скульптор Георгий» only the second is a name."""
+        return self._is_only_given(given) and "noun" in self._kinds(noun)
+
+    def _follows(self, patronymic: str, word: str) -> bool:
+        """«Ольге Сергеевне Мельник»"""
+        if self._is_like_a_surname(word):
+            return True
+        agree = self._morphology.are_given_and_surname(patronymic.lower(), word.lower())
+        return agree and "noun" in self._kinds(word)
+
     def _with_initials(self, words: list[str], index: int) -> Range:
-        """Two initials beside a word: «И. П. Морозовой», «Кузнецову И.А.»."""
-        if index + 1 >= len(words) or not _is_initial(words[index + 1]):
-            return index, index
-        before = index and words[index - 1]
-        after = words[index + 2] if index + 2 < len(words) else ""
-        if before and _SURNAME.fullmatch(before) and not (after and _SURNAME.fullmatch(after)):
-            return index - 1, index + 2
-        if after and not _is_initial(after):
-            return index, index + 3
-        return (index - 1, index + 2) if before else (index, index)
+        """Initials beside a word: «И. П. Морозовой», «Кузнецову И.А.»; one alone only beside a surname."""
+        before = words[index - 1] if index else ""
+        count = 2 if index + 1 < len(words) and _is_initial(words[index + 1]) else 1
+        after = words[index + count] if index + count < len(words) else ""
+        surname_before = bool(before) and self._is_surname(before, count)
+        surname_after = bool(after) and not _is_initial(after) and self._is_surname(after, count)
+        if surname_before and not surname_after:
+            return index - 1, index + count
+        if after and not _is_initial(after) and (count == 2 or surname_after):
+            return index, index + count + 1
+        if count == 2 and before and not _is_initial(before):
+            return index - 1, index + count
+        return index, index
+
+    def _is_surname(self, word: str, initials: int) -> bool:
+        """Beside two initials a surname's ending is enough; beside one the dictionary must agree."""
+        if not _SURNAME.fullmatch(word) and "Surn" not in self._kinds(word):
+            return False
+        return initials > 1 or "Surn" in self._kinds(word) or not self._kinds(word)
 
     def _are_given_and_surname(self, one: str, other: str) -> bool:
         for given, surname in ((one, other), (other, one)):
             if (
-                self._lexicon.is_given_ru(given)
-                and _SURNAME.fullmatch(surname)
+                self._is_given(given)
                 and not self._lexicon.is_given_ru(surname)
+                and (self._is_like_a_surname(surname) or (given == one and self._is_called(given, surname)))
+                and self._morphology.are_given_and_surname(given.lower(), surname.lower())
             ):
                 return True
         return False
+
+    def _alone(self, text: str, run: list[Range], words: list[str], index: int, introduced: bool) -> Range:
+        """One word that is a name only, or looks like one where a person is spoken of."""
+        word = words[index]
+        nothing = index, index
+        if _is_initial(word) or word.lower() in _NOT_NAMES:
+            return nothing
+        if _is_before_a_patronymic(words, index):
+            return nothing
+        kinds = self._kinds(word)
+        if self._is_only_given(word):
+            following = run[index + 1][1] if index + 1 < len(run) else 0
+            is_famous = following and self._lexicon.is_subject_matter(text, run[index][0], following)
+            return index, index + 1 + bool(is_famous)  # «Иван Грозный»
+        start, end = run[index]
+        beside = (
+            introduced or _SAYS_AFTER.match(text, end) or _SAYS_BEFORE.search(text, max(0, start - 14), start)
+        )
+        if beside and ((kinds and kinds <= {"Name", "Surn"}) or (not kinds and _SURNAME.fullmatch(word))):
+            return index, index + 1
+        return nothing
+
+    def _in_lower_case(self, text: str) -> Iterator[Range]:
+        """«меня зовут иван петров»; with capitals the rules above see it."""
+        for match in _LOWER_LEAD.finditer(text):
+            if not match[1].islower() or not self._is_given(match[1]):
+                continue
+            last = 1
+            while last < 3 and match[last + 1] and self._goes_on(match[last + 1]):
+                last += 1
+            yield match.start(1), match.end(last)
+
+    def _goes_on(self, word: str) -> bool:
+        kinds = self._kinds(word)
+        return not kinds or bool(kinds & {"Surn", "Patr", "Name"})
+
+    def _in_file_names(self, text: str) -> Iterator[Range]:
+        """«ДЗ1_Ветлугин.pdf»; a full name there is found as anywhere."""
+        for file in _FILE_NAME.finditer(text):
+            for piece in _PIECE.finditer(text, *file.span()):
+                kinds = self._kinds(piece[0])
+                if (kinds and kinds <= {"Surn", "Name"}) or (not kinds and _SURNAME.fullmatch(piece[0])):
+                    yield piece.span()
+
+    def _in_cells(self, text: str) -> Iterator[Range]:
+        """«Квиллфезер;Степан;5»: a given name and what may be a surname in neighbouring cells, each alone."""
+        last: re.Match[str] | None = None
+        for cell in _CELL.finditer(text):
+            if last is not None and cell.start() - last.end() == 1 and text[last.end()] != "\n":
+                pair = last[1], cell[1]
+                if any(map(self._is_only_given, pair)) and all(
+                    self._is_given(word) or self._is_like_a_surname(word) for word in pair
+                ):
+                    yield last.span(1)
+                    yield cell.span(1)
+            last = cell
+
+    def _kinds(self, word: str) -> frozenset[str]:
+        return self._morphology.kinds(word.lower())
+
+    def _is_given(self, word: str) -> bool:
+        return self._lexicon.is_given_ru(word) or "Name" in self._kinds(word)
+
+    def _is_only_given(self, word: str) -> bool:
+        """A common given name and no other word: not «Роман», «Германии»."""
+        kinds = self._kinds(word)
+        return self._lexicon.is_given_ru(word) and bool(kinds) and kinds <= {"Name", "Surn", "Patr"}
+
+    def _is_like_a_surname(self, word: str) -> bool:
+        """By its ending, by the dictionary, or because no dictionary knows it."""
+        kinds = self._kinds(word)
+        if kinds and kinds <= {"Geox", "Orgn"}:
+            return False
+        return (
+            bool(_SURNAME.fullmatch(word))
+            or "Surn" in kinds
+            or (not kinds and len(word) > 3 and "-" not in word)
+        )
+
+
+def _is_before_a_patronymic(words: list[str], index: int) -> bool:
+    return index + 1 < len(words) and bool(_PATRONYMIC.fullmatch(words[index + 1]))
 
 
 def _is_initial(word: str) -> bool:
@@ -158,53 +286,9 @@ def _runs(text: str) -> Iterator[list[Range]]:
     """Neighbouring capitalised words and initials, at most six together."""
     run: list[Range] = []
     for match in _TOKEN.finditer(text):
-        gap = text[run[-1][1] : match.start()] if run else ""
-        if run and (gap not in ("", " ") or len(run) == _LONGEST_RUN):
+        if run and (len(run) == _LONGEST_RUN or not _BETWEEN.fullmatch(text, run[-1][1], match.start())):
             yield run
             run = []
         run.append(match.span())
     if run:
         yield run
-
-
-class SlovnetNames(LocalRecognizer):
-    """slovnet's NER, persons only, over navec vectors; 206 MB in memory, about 10 ms per 1,000 characters."""
-
-    def load(self) -> None:
-        """Reads the files in natasha's wheel; natasha itself (with its old dependencies) is not imported."""
-        from navec import Navec  # noqa: PLC0415 - a model of 26 MB, wanted only with names switched on
-        from slovnet import NER  # noqa: PLC0415
-
-        spec = find_spec("natasha")
-        if spec is None or spec.origin is None:
-            raise ModuleNotFoundError("natasha")
-        data = Path(spec.origin).parent / "data"
-        ner = NER.load(data / "model" / "slovnet_ner_news_v1.tar")
-        self._ner = ner.navec(Navec.load(data / "emb" / "navec_news_v1_1B_250K_300d_100q.tar"))
-
-    def __init__(self) -> None:
-        self._lexicon = lexicon()
-        super().__init__(["PERSON"], supported_language=LANGUAGE, name="SlovnetNames")
-
-    def analyze(
-        self,
-        text: str,
-        entities: list[str],  # noqa: ARG002
-        nlp_artifacts: NlpArtifacts | None = None,  # noqa: ARG002
-    ) -> list[RecognizerResult]:
-        if not _CAPITALISED.search(text):
-            return []
-        found = []
-        for span in self._ner(text).spans:
-            role = _ROLE.match(text, span.start, span.stop)
-            start, end = role.end() if role else span.start, span.stop
-            while end > start and not (text[end - 1].isalnum() or text[end - 1] == "."):
-                end -= 1
-            if span.type == "PER" and self._is_a_person(text, start, end):
-                found.append(person(self, start, end))
-        return found
-
-    def _is_a_person(self, text: str, start: int, end: int) -> bool:
-        if any(map(str.isdigit, text[start:end])):
-            return False
-        return not self._lexicon.is_subject_matter(text, start, end)

@@ -10,7 +10,9 @@ from presidio_analyzer.nlp_engine import NoOpNlpEngine
 
 from gateway.adapters.presidio import addresses, handles, patterns, russian, student_ids
 from gateway.adapters.presidio.context import NearbyWords
+from gateway.adapters.presidio.custom import CustomLists, DenyList
 from gateway.adapters.presidio.english import EnglishNames
+from gateway.adapters.presidio.file_names import FileNames
 from gateway.adapters.presidio.findings import CITED
 from gateway.adapters.presidio.folding import Folded, fold
 from gateway.adapters.presidio.identity import Identities
@@ -35,7 +37,7 @@ _OF_LANGUAGE = {
     Language.RUSSIAN: frozenset({"RussianNames", "SlovnetNames"}),
     Language.ENGLISH: frozenset({"EnglishNames", "NameTagger"}),
 }
-# In a program people speak in comments and string literals; numbers, e-mails and denied words may be anywhere.
+# In a program people speak in comments and literals only; numbers and denied words may stand anywhere.
 _SPOKEN = frozenset({"PERSON", "ADDRESS", "DATE_OF_BIRTH", "USERNAME"}) | OPTIONAL_KINDS
 
 Fields = tuple[int, int, str, float, str, str, bool, list[tuple[int, int]]]  # of domain.Span, in its order
@@ -45,6 +47,7 @@ Fields = tuple[int, int, str, float, str, str, bool, list[tuple[int, int]]]  # o
 class Engine:
     analyzer: AnalyzerEngine
     identities: Identities
+    lists: CustomLists
     kinds: frozenset[str]  # every kind that some recogniser knows
 
     def findings(self, text: str, kinds: frozenset[str], policy: MaskingPolicy) -> Iterator[Finding]:
@@ -59,15 +62,17 @@ class Engine:
                 recogniser = facts[RecognizerResult.RECOGNIZER_NAME_KEY]
                 if recogniser in foreign or (policy.spare_cited and facts.get(CITED)):
                     continue
-                yield Finding(
-                    start + result.start, start + result.end, result.entity_type, result.score, recogniser
-                )
+                first, last = start + result.start, start + result.end
+                if not self.lists.is_allowed(text[first:last]):
+                    yield Finding(first, last, result.entity_type, result.score, recogniser)
 
 
 def build_engine(start: Start) -> Engine:
     """Everything that finds. Without `names` the two taggers are left out (most of the memory and time); the
     rules and lists for Russian and English names cost little and stay."""
+    lists = CustomLists(start.lists.allow, start.lists.deny)
     recognizers: list[EntityRecognizer] = [
+        DenyList(lists),
         *patterns.recognizers(),
         *russian.recognizers(),
         *addresses.recognizers(),
@@ -75,6 +80,7 @@ def build_engine(start: Start) -> Engine:
         *student_ids.recognizers(start.lists.student_ids),
         EnglishNames(),
         RussianNames(),
+        FileNames(),
     ]
     if start.names:
         # ONNX Runtime and numpy: wanted with the taggers only.
@@ -91,6 +97,7 @@ def build_engine(start: Start) -> Engine:
             default_score_threshold=_THRESHOLD,
         ),
         identities=Identities(bytes.fromhex(start.salt)),
+        lists=lists,
         kinds=frozenset(kind for r in recognizers for kind in r.supported_entities),
     )
 

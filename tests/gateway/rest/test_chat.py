@@ -128,6 +128,13 @@ async def test_a_name_cut_across_content_parts_leaves_as_one_placeholder(start: 
     assert sent == [f"I am {placeholder}", "", f"and {placeholder}"]
 
 
+async def test_a_message_that_is_one_word_is_looked_at_too(start: Callable[..., Any]) -> None:
+    running = await start(FakeAnalyzer({"bluebird": "CUSTOM"}))
+    await running.chat("bluebird", stop=["bluebird"])
+    sent = running.upstream.bodies[-1]
+    assert sent["messages"][0]["content"] == sent["stop"][0] != "bluebird"
+
+
 async def test_arguments_of_a_tool_call_stay_json_when_a_number_in_them_is_masked(
     start: Callable[..., Any],
 ) -> None:

@@ -1,0 +1,51 @@
+"""A deployment's lists of what is never and what is always masked."""
+
+import time
+
+import pytest
+
+from gateway.adapters.presidio.custom import CustomLists, DenyList
+
+LISTS = CustomLists(
+    allow=["Ньютон", "Новая Земля", "Ветлугина", "Claire Hobbins", "+7 800 555-35-35"],
+    deny=["Проект Заря", "улица Ленина", "falcon", "Квиллфезер", "Ёлкин", "проект"],
+)
+
+
+def denied(text: str) -> list[str]:
+    return [text[one.start : one.end] for one in DenyList(LISTS).analyze(text, [])]
+
+
+@pytest.mark.parametrize(
+    "words",
+    ["Ньютон", "НЬЮТОНОМ", "«Ньютону».", "Новой Земли", "Ветлугиной", "CLAIRE  HOBBINS", "+7 800 555-35-35"],
+)
+def test_an_allowed_phrase_is_allowed_in_every_form(words: str) -> None:
+    assert LISTS.is_allowed(words)
+
+
+@pytest.mark.parametrize(
+    "words", ["Иван Ньютон", "Ньютоновский", "Ветлугин", "Земля", "Hobbins", "", "...", "+7 800 555-35-36"]
+)
+def test_a_part_of_it_or_another_word_is_not(words: str) -> None:
+    assert not LISTS.is_allowed(words)
+
+
+def test_nothing_is_allowed_by_an_empty_list() -> None:
+    assert not CustomLists([], [" ", "..."]).is_allowed("Ньютон")
+    assert DenyList(CustomLists([], [" ", "..."])).analyze("Ньютон ...", []) == []
+
+
+def test_denied_phrases_are_found_in_every_form_whole_words_only_and_the_longest_wins() -> None:
+    text = "В проекте «Заря» на улице\nЛенина живёт Falcon, не falcons; с Квиллфезером, к Елкину. Проекты."
+    assert denied(text) == ["проекте «Заря", "улице\nЛенина", "Falcon", "Квиллфезером", "Елкину", "Проекты"]
+    assert denied("проект. И потом ещё заря") == ["проект"]
+
+
+def test_thousands_of_entries_cost_no_more_than_a_few() -> None:
+    words = ["стол", "дом", "кот", "школа"]
+    many = CustomLists([], [f"{one} {other} {n}" for n in range(400) for one in words for other in words])
+    text = "стол дом кот школа " * 100
+    started = time.process_time()
+    assert DenyList(many).analyze(text, []) == []
+    assert time.process_time() - started < 0.2
