@@ -45,6 +45,7 @@ async def serve(settings: Settings, analyzer: AnalyzerPool, *, announce: bool) -
             host=settings.host,
             port=settings.port,
             http="httptools",
+            ws="none",
             lifespan="off",
             log_config=None,
             access_log=False,

@@ -6,6 +6,7 @@ from importlib import import_module
 
 from pydantic import ValidationError
 
+from gateway.adapters.crashes import leave_no_dump
 from gateway.settings import Settings
 
 _COMMANDS = ("serve", "keys", "grade", "golden", "store", "mask")
@@ -13,6 +14,7 @@ _COMMANDS = ("serve", "keys", "grade", "golden", "store", "mask")
 
 def main(arguments: list[str] | None = None) -> int:
     """Runs one command; returns its exit code, 2 for settings or arguments that cannot be used."""
+    leave_no_dump()
     given = sys.argv[1:] if arguments is None else arguments
     options = _parser(given[0] if given else "").parse_args(given)
     try:

@@ -16,7 +16,7 @@ import orjson
 from gateway.catalog import Catalog
 from gateway.chat.reply import unmask_completion, unmasked_stream, whole_stream
 from gateway.chat.request import Bounds, ChatRequest, read_chat
-from gateway.chat.texts import spoken_passages, with_texts
+from gateway.chat.texts import spoken_passages, with_speakers, with_texts
 from gateway.domain import (
     Artifact,
     Caller,
@@ -128,9 +128,13 @@ class Gateway:
     async def _outgoing(self, request: ChatRequest) -> tuple[bytes, Masked]:
         """What the model server gets: the checked request, masked, for the model that it serves."""
         model = await self._catalog.chat_model(request.model)
-        spoken = spoken_passages(request.fields) if self._guards.masking else ()
-        masked = await self._guards.masked(spoken, "chat")
-        fields = with_texts(request.fields, masked.texts) if masked.originals else request.fields
+        fields = request.fields
+        masked = Masked((), {})
+        if self._guards.masking:
+            fields = with_speakers(fields)
+            masked = await self._guards.masked(spoken_passages(fields), "chat")
+            if masked.originals:
+                fields = with_texts(fields, masked.texts)
         return orjson.dumps({**fields, "model": model.name}), masked
 
     # Grading

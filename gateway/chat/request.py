@@ -45,6 +45,7 @@ _BRACKETS = re.compile(_STRING + rb"|([\[{])|([\]}])", re.DOTALL)
 _DIGIT = re.compile(rb"\d")  # a run of 20 digits has one at every 20th byte
 _LONG_NUMBER = re.compile(_STRING + rb"|(\d{20})", re.DOTALL)
 _ROLES = frozenset({"system", "developer", "user", "assistant", "tool"})
+_EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh")
 _MESSAGE_KEYS = frozenset({"role", "content", "name", "tool_calls", "tool_call_id", "refusal"})
 # Keywords that make a grammar out of a client's regex; `$ref` may only point inside the same schema.
 _SCHEMA_REGEX_KEYS = frozenset({"pattern", "patternProperties"})
@@ -132,6 +133,11 @@ def _integer(low: int, high: int | Callable[[Bounds], int]) -> Check:
 def _flag(name: str, value: Any, _: Bounds) -> None:
     if not isinstance(value, bool):
         raise _fail(name, "true or false")
+
+
+def _effort(name: str, value: Any, _: Bounds) -> None:
+    if not isinstance(value, str) or value not in _EFFORTS:
+        raise _fail(name, "one of " + ", ".join(_EFFORTS))
 
 
 def _string(limit: int) -> Check:
@@ -352,7 +358,7 @@ ALLOWED: Mapping[str, Check] = {
     "tools": _tools,
     "tool_choice": _tool_choice,
     "parallel_tool_calls": _flag,
-    "reasoning_effort": _string(16),
+    "reasoning_effort": _effort,
     **dict.fromkeys(sorted(_KEPT_HERE), _anything_small),
     # vLLM's own
     "top_k": _integer(-1, 1 << 20),

@@ -14,6 +14,20 @@ _SPOKEN_FIELDS = ("messages", "tools", "tool_choice", "response_format", "stop")
 # keywords and most property names need no look. But a caller's own speech may be one denied word.
 _PLAIN_WORD = re.compile(r"[a-z_]{1,64}")
 _FREE = frozenset({"content", "text", "name", "arguments", "stop", "description"})
+_LONG_NUMBER = 10**8
+
+
+def with_speakers(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """The request with `speaker_1`, `speaker_2` in the place of its speakers' names, however spelled. A tool's
+    name stays: it is no person's."""
+    speakers: dict[str, str] = {}
+    messages = []
+    for message in fields["messages"]:
+        name = message.get("name")
+        if name and message["role"] not in ("tool", "function"):
+            message = {**message, "name": speakers.setdefault(name, f"speaker_{len(speakers) + 1}")}  # noqa: PLW2901
+        messages.append(message)
+    return {**fields, "messages": messages}
 
 
 def spoken_passages(fields: Mapping[str, Any]) -> list[Passage]:
@@ -75,6 +89,9 @@ def _walked(fields: Mapping[str, Any], say: Say) -> dict[str, Any]:
 def _rebuilt(node: Any, say: Say, *, free: bool = False) -> Any:
     if isinstance(node, str):
         return node if not free and _PLAIN_WORD.fullmatch(node) else say(node, False)
+    if isinstance(node, int) and abs(node) >= _LONG_NUMBER:  # a card among a schema's constants
+        said = say(str(node), False)
+        return node if said == str(node) else said
     if isinstance(node, list):
         return _rebuilt_list(node, say, free=free)
     if isinstance(node, dict):

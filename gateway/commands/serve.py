@@ -6,7 +6,7 @@ from importlib import import_module
 
 import uvloop
 
-from gateway.adapters.crashes import leave_no_dump, log_uncaught
+from gateway.adapters.crashes import log_uncaught
 from gateway.settings import Settings
 
 
@@ -17,7 +17,6 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
 
 
 def _serve(options: argparse.Namespace, settings: Settings) -> int:
-    leave_no_dump()
     log_uncaught()
     uvloop.run(_served(settings, announce=options.announce))
     return 0

@@ -1,56 +1,25 @@
-"""Recognisers of Russian numbers: phone, passport, INN, SNILS."""
+"""Recognisers of Russian numbers: passport, INN, SNILS, the policy of medical insurance (OMS)."""
 
 import re
 
 from presidio_analyzer import EntityRecognizer, Pattern, PatternRecognizer
+from stdnum import luhn
+from stdnum.ru import inn
 
-from gateway.adapters.presidio.checksums import is_inn, is_snils
-from gateway.adapters.presidio.patterns import BEGIN, END, LANGUAGE, LIKELY, NEEDS_CONTEXT, SURE
-
-_FLAGS = re.IGNORECASE | re.MULTILINE
-
-_PHONE = [
-    # 8 (903) 397-14-97, 8-812-188-17-87, +7 960 234 97 50, 7.903.397.14.97
-    Pattern(
-        "with separators",
-        BEGIN + r"(?:\+7|8|7)[ .-]{0,2}\(?[3-9]\d{2}\)?[ .-]{0,2}\d{3}[ .-]\d{2}[ .-]?\d{2}" + END,
-        SURE,
-    ),
-    Pattern(
-        "with brackets",
-        BEGIN + r"(?:\+7|8|7)? ?\([3-9]\d{2,4}\) ?\d{1,3}(?:[ .-]?\d{2}){2}" + END,
-        SURE,
-    ),
-    Pattern("mobile, bare", BEGIN + r"(?:\+7|8)9\d{9}" + END, LIKELY),
-    Pattern("without prefix", BEGIN + r"9\d{2}[ -]\d{3}[ -]\d{2}[ -]\d{2}" + END, LIKELY),
-    Pattern("city, bare", BEGIN + r"[78][3-9]\d{9}" + END, NEEDS_CONTEXT),
-]
-_PHONE_CONTEXT = [
-    "тел",
-    "телефон",
-    "моб",
-    "мобильн",
-    "сотов",
-    "звон",
-    "позвон",
-    "факс",
-    "номер",
-    "phone",
-    "tel",
-    "mobile",
-    "call",
-]
+from gateway.adapters.presidio.checksums import is_snils
+from gateway.adapters.presidio.writing import BEGIN, END, LANGUAGE, LIKELY, NEEDS_CONTEXT, SURE, digits_of
 
 _PASSPORT = [
     Pattern(
         "серия номер",
-        r"(?<!\w)сери[яиюей]{1,2}:? *\d{2} ?\d{2},? *(?:номер|№|no?\.?|n)?:? *\d{6}(?!\w)",
+        r"(?<!\w)сери[яиюей]{1,2}:? *\d{2} ?\d{2},? *(?:номер|№|no?\.?|n)?:? *\d{3} ?\d{3}(?!\w)",
         SURE,
     ),
     Pattern("number sign", BEGIN + r"\d{2} ?\d{2} ?(?:№|номер) ?\d{6}" + END, SURE),
     Pattern("номер, серия", r"(?<!\w)(?:№|номер) ?\d{6},? *сери[яиюей]{1,2}:? *\d{2} ?\d{2}(?!\w)", SURE),
     Pattern("digits", BEGIN + r"\d{2}[ -]?\d{2}[ -]?\d{6}" + END, NEEDS_CONTEXT),
     Pattern("for travel", BEGIN + r"\d{2} ?(?:№ ?)?\d{7}" + END, NEEDS_CONTEXT),
+    Pattern("one by one", BEGIN + r"\d(?: \d){9}(?! ?\d)" + END, NEEDS_CONTEXT),
 ]
 
 
@@ -60,18 +29,22 @@ class Inn(PatternRecognizer):
     def __init__(self) -> None:
         super().__init__(
             "INN",
+            name="Inn",
             supported_language=LANGUAGE,
             patterns=[
                 Pattern("person", BEGIN + r"\d{12}" + END, LIKELY),
                 Pattern("organisation", BEGIN + r"\d{10}" + END, NEEDS_CONTEXT),
-                Pattern("in groups", BEGIN + r"\d{4} \d{4} \d{4}(?! \d)" + END, NEEDS_CONTEXT),
+                Pattern("in groups", BEGIN + r"\d{4}([ -])\d{4}\1\d{4}(?! \d)" + END, NEEDS_CONTEXT),
+                Pattern("in pairs", BEGIN + r"\d{2}(?:[ -]\d{2}){4,5}(?! \d)" + END, NEEDS_CONTEXT),
+                Pattern("one by one", BEGIN + r"\d(?: \d){9}(?: \d \d)?(?! ?\d)" + END, NEEDS_CONTEXT),
             ],
             context=["инн", "inn", "налогоплательщик", "taxpayer", "tin"],
-            global_regex_flags=_FLAGS,
+            global_regex_flags=re.MULTILINE,
         )
 
     def invalidate_result(self, pattern_text: str) -> bool:
-        return not is_inn(pattern_text.replace(" ", ""))
+        digits = digits_of(pattern_text)
+        return digits.startswith("00") or not inn.is_valid(digits)
 
 
 class Snils(PatternRecognizer):
@@ -80,36 +53,52 @@ class Snils(PatternRecognizer):
     def __init__(self) -> None:
         super().__init__(
             "SNILS",
+            name="Snils",
             supported_language=LANGUAGE,
             patterns=[
                 Pattern("grouped", BEGIN + r"\d{3}[ -]\d{3}[ -]\d{3}[ -]\d{2}" + END, SURE),
                 Pattern("bare", BEGIN + r"\d{9}[ -]?\d{2}" + END, NEEDS_CONTEXT),
+                Pattern("one by one", BEGIN + r"\d(?:[ .-]\d){10}(?! ?\d)" + END, NEEDS_CONTEXT),
+                Pattern(
+                    "in odd groups", BEGIN + r"\d{3}[ .-]?\d{3}[ .-]?\d{3}[ .-]?\d{2}" + END, NEEDS_CONTEXT
+                ),
             ],
             context=["снилс", "snils", "страхов", "пенсионн"],
-            global_regex_flags=_FLAGS,
+            global_regex_flags=re.MULTILINE,
         )
 
     def invalidate_result(self, pattern_text: str) -> bool:
-        return not is_snils(pattern_text.replace(" ", "").replace("-", ""))
+        return not is_snils(digits_of(pattern_text))
+
+
+class Oms(PatternRecognizer):
+    """The uniform number of an insured person, 16 digits. Its rule doubles the digits in odd places as one
+    number, which has the digit sum of Luhn's rule: a card's check digit, so a word must say what it is."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "OMS",
+            name="Oms",
+            supported_language=LANGUAGE,
+            patterns=[
+                Pattern("grouped", BEGIN + r"\d{4}([ -]?)\d{4}\1\d{4}\1\d{4}(?! ?\d)" + END, NEEDS_CONTEXT),
+                Pattern("one by one", BEGIN + r"\d(?: \d){15}(?! ?\d)" + END, NEEDS_CONTEXT),
+            ],
+            context=["полис", "омс", "енп", "oms"],
+            global_regex_flags=re.MULTILINE,
+        )
+
+    def invalidate_result(self, pattern_text: str) -> bool:
+        return not luhn.is_valid(digits_of(pattern_text))
 
 
 def recognizers() -> list[EntityRecognizer]:
-    return [
-        PatternRecognizer(
-            "PHONE",
-            name="RussianPhone",
-            supported_language=LANGUAGE,
-            patterns=_PHONE,
-            context=_PHONE_CONTEXT,
-            global_regex_flags=_FLAGS,
-        ),
-        PatternRecognizer(
-            "PASSPORT",
-            supported_language=LANGUAGE,
-            patterns=_PASSPORT,
-            context=["паспорт", "passport", "загранпаспорт"],
-            global_regex_flags=_FLAGS,
-        ),
-        Inn(),
-        Snils(),
-    ]
+    passport = PatternRecognizer(
+        "PASSPORT",
+        name="Passport",
+        supported_language=LANGUAGE,
+        patterns=_PASSPORT,
+        context=["паспорт", "passport", "загранпаспорт"],
+        global_regex_flags=re.IGNORECASE | re.MULTILINE,
+    )
+    return [passport, Inn(), Snils(), Oms()]

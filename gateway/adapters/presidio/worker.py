@@ -8,7 +8,7 @@ from itertools import pairwise
 from presidio_analyzer import AnalyzerEngine, EntityRecognizer, RecognizerRegistry, RecognizerResult
 from presidio_analyzer.nlp_engine import NoOpNlpEngine
 
-from gateway.adapters.presidio import addresses, handles, patterns, russian, student_ids
+from gateway.adapters.presidio import addresses, births, handles, patterns, russian, student_ids
 from gateway.adapters.presidio.context import NearbyWords
 from gateway.adapters.presidio.custom import CustomLists, DenyList
 from gateway.adapters.presidio.english import EnglishNames
@@ -76,6 +76,7 @@ def build_engine(start: Start) -> Engine:
         *patterns.recognizers(),
         *russian.recognizers(),
         *addresses.recognizers(),
+        *births.recognizers(),
         *handles.recognizers(),
         *student_ids.recognizers(start.lists.student_ids),
         EnglishNames(),
