@@ -18,8 +18,8 @@ _LONG_NUMBER = 10**8
 
 
 def with_speakers(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """The request with `speaker_1`, `speaker_2` in the place of its speakers' names, however spelled. A tool's
-    name stays: it is no person's."""
+    """The request with `speaker_1`, `speaker_2` in the place of its speakers' names, whatever their spelling.
+    A tool's name stays: it is no person's."""
     speakers: dict[str, str] = {}
     messages = []
     for message in fields["messages"]:

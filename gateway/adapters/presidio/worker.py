@@ -16,20 +16,19 @@ from gateway.adapters.presidio.file_names import FileNames
 from gateway.adapters.presidio.findings import CITED
 from gateway.adapters.presidio.folding import Folded, fold
 from gateway.adapters.presidio.identity import Identities
-from gateway.adapters.presidio.lexicon import lexicon
 from gateway.adapters.presidio.overlaps import Finding, resolve
 from gateway.adapters.presidio.process import Start
 from gateway.adapters.presidio.program_text import only_spoken
 from gateway.adapters.presidio.russian_names import RussianNames
 from gateway.adapters.presidio.slovnet_names import SlovnetNames
+from gateway.adapters.presidio.writing import LANGUAGE, PROGRAM_THRESHOLD, PROSE_THRESHOLD
 from gateway.domain import OPTIONAL_KINDS, Language, MaskingPolicy, Passage
 from gateway.grading.placeholders import REPEATED
 
-_THRESHOLD = 0.5
 _WINDOW = 2_000  # characters read at once: bounds every cost of Presidio's that grows with the square
-_OVERLAP = 150  # characters two neighbours share: longer than any finding and its context
+_OVERLAP = 300  # characters two neighbours share: longer than any finding and its context
 _PART_SCORE = 0.6
-_PART = re.compile(r"[^\W\d_]{4,}+")
+_WORD = re.compile(r"[^\W\d_]++")
 
 
 # Names by recogniser: a policy may ask for one language's only.
@@ -50,14 +49,18 @@ class Engine:
     lists: CustomLists
     kinds: frozenset[str]  # every kind that some recogniser knows
 
-    def findings(self, text: str, kinds: frozenset[str], policy: MaskingPolicy) -> Iterator[Finding]:
+    def findings(
+        self, text: str, kinds: frozenset[str], policy: MaskingPolicy, threshold: float
+    ) -> Iterator[Finding]:
         """What the policy calls personal, window by window; neighbours may say a thing twice."""
         wanted = sorted(kinds & policy.kinds & self.kinds)
         if not wanted:
             return
         foreign = _other_languages(policy.language)
         for start, end in _windows(text):
-            for result in self.analyzer.analyze(text[start:end], patterns.LANGUAGE, entities=wanted):
+            for result in self.analyzer.analyze(
+                text[start:end], LANGUAGE, entities=wanted, score_threshold=threshold
+            ):
                 facts = result.recognition_metadata
                 recogniser = facts[RecognizerResult.RECOGNIZER_NAME_KEY]
                 if recogniser in foreign or (policy.spare_cited and facts.get(CITED)):
@@ -90,12 +93,11 @@ def build_engine(start: Start) -> Engine:
         recognizers += [SlovnetNames(), NameTagger()]
     return Engine(
         analyzer=AnalyzerEngine(
-            registry=RecognizerRegistry(recognizers, supported_languages=[patterns.LANGUAGE]),
+            registry=RecognizerRegistry(recognizers, supported_languages=[LANGUAGE]),
             # No tokens, lemmas or entities of spaCy's are read by any recogniser here.
-            nlp_engine=NoOpNlpEngine([{"lang_code": patterns.LANGUAGE, "model_name": "none"}]),
-            supported_languages=[patterns.LANGUAGE],
+            nlp_engine=NoOpNlpEngine([{"lang_code": LANGUAGE, "model_name": "none"}]),
+            supported_languages=[LANGUAGE],
             context_aware_enhancer=NearbyWords(),
-            default_score_threshold=_THRESHOLD,
         ),
         identities=Identities(bytes.fromhex(start.salt)),
         lists=lists,
@@ -140,12 +142,12 @@ def _find_in(engine: Engine, folded: Folded, policy: MaskingPolicy, *, program: 
     spoken = only_spoken(folded.text) if program else folded.text
     if program:
         found = [
-            *engine.findings(spoken, _SPOKEN, policy),
-            *engine.findings(folded.text, policy.kinds - _SPOKEN, policy),
+            *engine.findings(spoken, _SPOKEN, policy, PROGRAM_THRESHOLD),
+            *engine.findings(folded.text, policy.kinds - _SPOKEN, policy, PROGRAM_THRESHOLD),
         ]
     else:
-        found = [*engine.findings(spoken, policy.kinds, policy)]
-    found.extend(_named_again(spoken, [one for one in found if one.kind == "PERSON"]))
+        found = [*engine.findings(spoken, policy.kinds, policy, PROSE_THRESHOLD)]
+    found.extend(_named_again(engine.identities, spoken, [one for one in found if one.kind == "PERSON"]))
     resolved = resolve(folded.text, found)
     return [
         one._replace(start=start, end=end)
@@ -160,16 +162,15 @@ def _other_languages(language: Language | None) -> frozenset[str]:
     return frozenset().union(*(names for other, names in _OF_LANGUAGE.items() if other is not language))
 
 
-def _named_again(text: str, people: Sequence[Finding]) -> Iterator[Finding]:
+def _named_again(identities: Identities, text: str, people: Sequence[Finding]) -> Iterator[Finding]:
     """ "Faina Yefremova ... early Yefremova": parts of a full name that stand alone elsewhere."""
     parts = {
-        part
+        text[one.start + start : one.start + end]
         for one in people
-        for part in _PART.findall(text, one.start, one.end)
-        if len(part) < one.end - one.start and lexicon().is_only_a_name(part)
+        for start, end in identities.parts(text[one.start : one.end])
     }
     if parts:
-        words = [*_PART.finditer(text)]
+        words = [*_WORD.finditer(text)]
         common = {word[0] for word in words}
         parts = {part for part in parts if part.lower() not in common}  # "Path", where "path" is said too
         for word in words:
