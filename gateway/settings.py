@@ -123,11 +123,12 @@ class Settings(BaseSettings):
         artifact_policy.content_types(value)
         return value
 
-    @field_validator("masking_file")
+    @field_validator("masking_file", mode="before")
     @classmethod
-    def usable_masking_file(cls, value: Path | None) -> Path | None:
-        read_masking_file(value)
-        return value
+    def usable_masking_file(cls, value: str | Path | None) -> Path | None:
+        file = Path(value) if value else None
+        read_masking_file(file)
+        return file
 
     @field_validator("database_url")
     @classmethod

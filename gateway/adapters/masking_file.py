@@ -95,4 +95,4 @@ def _read(file: Path) -> _File:
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
         place = ".".join(str(part) for part in first["loc"])
-        raise ValueError(f"{file}: {place}: {first['msg']}") from None
+        raise ValueError(f"{file}: {place}: {first['msg'].removeprefix('Value error, ')}") from None
