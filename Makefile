@@ -14,7 +14,7 @@ DVC = PATH="$(CURDIR)/.venv-embeddings-train/bin:$$PATH" dvc
 TYPED = gateway embeddings llm_server/__main__.py llm_server/plan.py scripts
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-fast check format data train evaluate golden bench bench-grading lock clean
+.PHONY: help run test test-fast check format data train evaluate golden bench bench-pii bench-grading lock clean
 
 help:  ## show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -78,9 +78,13 @@ golden:  ## compare both graders of a running gateway (`make run`; URL says wher
 bench:  ## measure what the guards cost per request, beside the bare upstream and a naive proxy
 	@$(BOOTSTRAP) dev embeddings
 	@$(PY) -m benchmarks.hot_path
-	@$(PY) -m benchmarks.masking
+	@$(PY) -m benchmarks.pii --only speed
 	@.venv-embeddings/bin/python benchmarks/embeddings.py
 	@$(PY) -m benchmarks.through_the_gateway
+
+bench-pii:  ## how well, fast and safely personal data is masked: the sets in DATA_DIR (or data/), PART=validation, OUT=file
+	@$(BOOTSTRAP) dev
+	@$(PY) -m benchmarks.pii --data $(or $(DATA_DIR),data) --part $(or $(PART),validation) $(if $(OUT),--out $(OUT))
 
 bench-grading:  ## grade the public sets in DATA_DIR (or data/) by GRADER through the gateway at URL (`make run` starts one)
 	@$(BOOTSTRAP) dev

@@ -95,11 +95,20 @@ def payload(row: Mapping[str, Any], submission: str, language: str = "en") -> di
 class Examiner:
     """A gateway's grader. The other grader never stands in: its grades would be told as this one's."""
 
-    def __init__(self, http: aiohttp.ClientSession, url: str, key: str, grader: str, at_once: int) -> None:
+    def __init__(
+        self,
+        http: aiohttp.ClientSession,
+        url: str,
+        key: str,
+        grader: str,
+        at_once: int,
+        *,
+        fresh: bool = False,  # graded anew, whatever the gateway has in its store
+    ) -> None:
         self.grader = grader
         self._http = http
         self._url = f"{url.rstrip('/')}/v1/models/{grader}:predict"
-        self._headers = {"authorization": f"Bearer {key}"}
+        self._headers = {"authorization": f"Bearer {key}"} | ({"cache-control": "no-cache"} if fresh else {})
         self._places = asyncio.Semaphore(at_once)
 
     async def marks(self, payloads: Sequence[Mapping[str, Any]], what: str) -> list[Mark]:
