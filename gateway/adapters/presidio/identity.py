@@ -2,9 +2,8 @@
 
 People are told apart rather than merged. These stay apart though they may be one:
 - «Иванов», «Иванов Пётр», «И. И. Иванов», «Иванов Иван Иванович»: what is left out could be anybody's.
-- «Валентина Иванова», «Александру», «Иванова»: a woman in one case, a man in another. Such a form is only
-  ever equal to itself. But «Иванову» and «Шевчуку», alone or with initials, are read as the man's dative,
-  because the woman's accusative is much rarer.
+- «Валентина Иванова», «Александру», «Иванова», «Иванову»: a woman in one case, a man in another. Such a form
+  is only ever equal to itself: «Иванов» and «Иванову» are nearly always one, and now and then two students.
 - A name in Cyrillic and its transcription; a full given name and a short one («Екатерина», «Катя»).
 """
 
@@ -14,7 +13,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from gateway.adapters.presidio.lexicon import lexicon
-from gateway.adapters.presidio.morphology import MAN, morphology
+from gateway.adapters.presidio.morphology import morphology
 
 _CYRILLIC = re.compile(r"[А-ЯЁа-яё]")
 _WORD = re.compile(r"[^\W\d_]+(?:[-'’][^\W\d_]+)*")
@@ -63,28 +62,11 @@ class Identities:
         full = tuple(sorted(word for word in found if len(word) > 1))
         agreeing = self._morphology.agreeing(full)
         lemmas = {tuple(sorted(lemmas)) for lemmas in agreeing.values()}
-        if len(lemmas) > 1 and len(full) == 1:
-            lemmas = self._likelier(full[0], agreeing)
         if len(lemmas) == 1:
             [one] = lemmas
             base = any(case == "nom" and tuple(sorted(form)) == one for (_, case), form in agreeing.items())
             return " ".join((*one, initials)), base
         return " ".join((*(word.replace("ё", "е") for word in full), "?", initials)), True
-
-    def _likelier(
-        self, surname: str, agreeing: dict[tuple[str, str], tuple[str, ...]]
-    ) -> set[tuple[str, ...]]:
-        """Of a lone surname with several readings: the man's, unless it may be a woman's nominative."""
-        readings = self._morphology.readings(surname)
-        men = {form for (sex, _), form in agreeing.items() if sex == MAN}
-        women = {form for (sex, case), form in agreeing.items() if sex != MAN and case == "nom"}
-        declined = any(lemma.endswith("+") and lemma[:-1] != surname.replace("ё", "е") for (lemma,) in women)
-        if any(reading.given for reading in readings) or declined:
-            return {*agreeing.values()}
-        if len(men) > 1:  # «Мельника»: of Мельник rather than a Мельника
-            shortest = min(len(lemma) for (lemma,) in men)
-            men = {form for form in men if len(form[0]) == shortest}
-        return men or women
 
 
 def _normal(kind: str, words: str) -> str:
