@@ -6,12 +6,13 @@ PY = .venv/bin/python
 LOCAL_MODEL_TESTS = tests/llm_server/local_model
 EMBEDDINGS_TESTS = tests/embeddings
 TRAINING_TESTS = tests/training
+TAGGER_TESTS = tests/name_tagger
 RAY_TESTS = tests/ray
 ELSEWHERE = --ignore=$(LOCAL_MODEL_TESTS) --ignore=$(EMBEDDINGS_TESTS) --ignore=$(TRAINING_TESTS) \
-  --ignore=$(RAY_TESTS)
+  --ignore=$(RAY_TESTS) --ignore=$(TAGGER_TESTS)
 # DVC runs the stages' `python`: the training environment's.
 DVC = PATH="$(CURDIR)/.venv-embeddings-train/bin:$$PATH" dvc
-TYPED = gateway embeddings llm_server/__main__.py llm_server/plan.py scripts
+TYPED = gateway embeddings name_tagger llm_server/__main__.py llm_server/plan.py scripts
 
 .DEFAULT_GOAL := help
 .PHONY: help run test test-fast check format data train evaluate golden bench bench-pii bench-grading lock clean
@@ -30,8 +31,8 @@ test:  ## install what is needed, run every test: fast, Ray, embeddings, trainin
 	@.venv-ray/bin/python -m pytest $(RAY_TESTS)
 	@echo "== 3/6 tests of the embeddings service"
 	@.venv-embeddings/bin/python -m pytest $(EMBEDDINGS_TESTS)
-	@echo "== 4/6 tests of the training of the embeddings service's models"
-	@.venv-embeddings-train/bin/python -m pytest $(TRAINING_TESTS)
+	@echo "== 4/6 tests of the training of the embeddings service's models and of the name tagger"
+	@.venv-embeddings-train/bin/python -m pytest $(TRAINING_TESTS) $(TAGGER_TESTS)
 	@echo "== 5/6 tests of the small local model"
 	@.venv-train/bin/python -m pytest $(LOCAL_MODEL_TESTS) -m "not e2e"
 	@echo "== 6/6 end to end, with the real vLLM"

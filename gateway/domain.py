@@ -63,6 +63,7 @@ class Passage:
     program: bool = False  # names are looked for in comments and string literals only
     json: bool = False  # a JSON document: escapes in it stand for characters, a bare number is no string
     seams: tuple[int, ...] = ()  # where content parts meet, characters; a name may stand across a seam
+    about: str = field(default="", repr=False)  # the task's question: a hero of a book named in it is cited
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,13 +75,16 @@ class MaskingPolicy:
     language: Language | None = None  # names of the other language are not looked for; None: both
 
 
+KEPT = ""  # the kind of a span that a deployment allows: nothing in it is replaced
+
+
 @dataclass(frozen=True, slots=True)
 class Span:
     """Personal data found in one text: `text[start:end]` in characters."""
 
     start: int
     end: int
-    kind: str  # of KINDS and OPTIONAL_KINDS
+    kind: str  # of KINDS and OPTIONAL_KINDS, or KEPT
     score: float = 1.0  # 0 to 1, the recogniser's own
     recogniser: str = ""  # who found it
     # Spans of one kind and identity are one person or number, however written; "": known by its text alone.

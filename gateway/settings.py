@@ -1,6 +1,7 @@
 """Every setting of the gateway, read once from the environment. Nothing else reads it."""
 
 import re
+from functools import cached_property
 from pathlib import Path
 
 from pydantic import Field, SecretStr, field_validator, model_validator
@@ -9,6 +10,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from gateway.adapters import artifact_policy
 from gateway.adapters.masking_file import Policies, read_masking_file
 from gateway.adapters.presidio.pool import AnalyzerPool
+from gateway.adapters.presidio.process import Lists
 from gateway.grading.opinion import SecondOpinion
 from gateway.grading.routing import Choices, read_choices
 
@@ -125,10 +127,8 @@ class Settings(BaseSettings):
 
     @field_validator("masking_file", mode="before")
     @classmethod
-    def usable_masking_file(cls, value: str | Path | None) -> Path | None:
-        file = Path(value) if value else None
-        read_masking_file(file)
-        return file
+    def an_empty_name_is_none(cls, value: str | Path | None) -> str | Path | None:
+        return value or None
 
     @field_validator("database_url")
     @classmethod
@@ -144,14 +144,23 @@ class Settings(BaseSettings):
         read_choices(value)
         return value
 
+    @cached_property
+    def _masking(self) -> tuple[Lists, Policies]:
+        return read_masking_file(self.masking_file)
+
+    @model_validator(mode="after")
+    def usable_masking_file(self) -> "Settings":
+        self._masking  # noqa: B018 - read once, here
+        return self
+
     @property
     def masking_policies(self) -> Policies:
         """What is personal in the texts of each task."""
-        return read_masking_file(self.masking_file)[1]
+        return self._masking[1]
 
     def analyzer_pool(self) -> AnalyzerPool:
         """A pool that finds personal data; whoever starts it closes it."""
-        lists, _ = read_masking_file(self.masking_file)
+        lists, _ = self._masking
         return AnalyzerPool(self.mask_workers, self.mask_names, lists, timeout_s=self.mask_timeout_s)
 
     @property

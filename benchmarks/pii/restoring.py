@@ -17,7 +17,8 @@ from itertools import accumulate, pairwise
 from benchmarks.pii.cases import LOOKALIKES, WORDS, Case, Form, Mention, case
 from gateway.adapters.presidio.pool import AnalyzerPool
 from gateway.domain import Masked, MaskingPolicy, Passage, Span
-from gateway.grading.placeholders import StreamUnmasker, mask, new_nonce, settled, unmask
+from gateway.grading.placeholders import mask, new_nonce, settled
+from gateway.grading.unmasking import StreamUnmasker, unmask
 
 _PLACEHOLDER = re.compile(r"<[A-Z][A-Z_]*_[0-9]+_[0-9a-z]+>")
 _QUOTED = re.compile(f'"{_PLACEHOLDER.pattern}"')  # for a number of a JSON document, which is no string

@@ -17,7 +17,8 @@ from benchmarks.pii.quality import analyser, served
 from benchmarks.pii.texts import KB, dense, in_pieces, ordinary
 from benchmarks.pii.timed import SUBJECTS
 from gateway.domain import Masked, Passage
-from gateway.grading.placeholders import StreamUnmasker, mask, new_nonce, settled, unmask
+from gateway.grading.placeholders import mask, new_nonce, settled
+from gateway.grading.unmasking import StreamUnmasker, unmask
 
 REPEATS = 3  # of every subject, one after the other, so that a busy minute does not fall on one alone
 ASKED = 100  # texts through the pool

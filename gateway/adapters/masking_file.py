@@ -14,9 +14,10 @@ import tomllib
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool, ValidationError
 
 from gateway.adapters.presidio.process import Lists
+from gateway.adapters.presidio.writing import has_word
 from gateway.domain import KINDS, MASKED_TASKS, OPTIONAL_KINDS, MaskingPolicy
 
 _MAX_BYTES = 4_000_000
@@ -47,21 +48,27 @@ def _usable_pattern(pattern: str) -> str:
     return pattern
 
 
+def _with_a_word(term: str) -> str:
+    if not has_word(term):
+        raise ValueError("an entry needs a letter or a digit")
+    return term
+
+
 _Term = Annotated[str, Field(min_length=1, max_length=_MAX_TERM, pattern=r"\S")]
 
 
 class _Policy(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
-    kinds: list[Annotated[str, AfterValidator(_known_kind)]] = sorted(KINDS)
-    spare_cited: bool = True
+    kinds: list[Annotated[str, AfterValidator(_known_kind)]] = Field(sorted(KINDS), min_length=1)
+    spare_cited: StrictBool = True
 
 
 class _File(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
-    allow: list[_Term] = []
-    deny: list[_Term] = []
+    allow: list[Annotated[_Term, AfterValidator(_with_a_word)]] = []
+    deny: list[Annotated[_Term, AfterValidator(_with_a_word)]] = []
     student_id: list[Annotated[_Term, AfterValidator(_usable_pattern)]] = []
     policy: dict[Annotated[str, AfterValidator(_known_task)], _Policy] = {}
 
@@ -72,10 +79,13 @@ def read_masking_file(file: Path | None) -> tuple[Lists, Policies]:
     given = _read(file) if file else _File()
     lists = Lists(tuple(given.allow), tuple(given.deny), tuple(given.student_id))
     default = _Policy()
+    # What a deployment lists by itself is looked for whatever kinds a policy names.
+    listed = {"CUSTOM"} if given.deny else set()
+    listed |= {"STUDENT_ID"} if given.student_id else set()
     policies = {}
     for task in MASKED_TASKS:
         policy = given.policy.get(task, default)
-        policies[task] = MaskingPolicy(frozenset(policy.kinds), policy.spare_cited)
+        policies[task] = MaskingPolicy(frozenset(policy.kinds) | listed, policy.spare_cited)
     return lists, policies
 
 

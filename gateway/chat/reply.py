@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 
 from gateway.errors import BackendError
-from gateway.grading.placeholders import StreamUnmasker, unmask
+from gateway.grading.unmasking import StreamUnmasker, unmask
 
 DONE = b"data: [DONE]\n\n"
 _TEXT_FIELDS = ("content", "reasoning_content", "reasoning", "refusal")

@@ -66,7 +66,7 @@ def passage_of(parts: Sequence[str]) -> Passage:
 
 def _is_json(text: str) -> bool:
     """Whether a string is a JSON document of its own, as a tool call's arguments and many tools' answers."""
-    if text[:1] not in ("{", "["):
+    if text.lstrip()[:1] not in ("{", "["):
         return False
     try:
         orjson.loads(text)
@@ -95,8 +95,18 @@ def _rebuilt(node: Any, say: Say, *, free: bool = False) -> Any:
     if isinstance(node, list):
         return _rebuilt_list(node, say, free=free)
     if isinstance(node, dict):
-        return {_rebuilt(key, say): _rebuilt(value, say, free=key in _FREE) for key, value in node.items()}
+        return _rebuilt_object(node, say)
     return node
+
+
+def _rebuilt_object(node: Mapping[str, Any], say: Say) -> dict[str, Any]:
+    rebuilt: dict[str, Any] = {}
+    for key, value in node.items():
+        name = _rebuilt(key, say)
+        while name in rebuilt:  # two cases of one person's name: still two properties
+            name += "_"
+        rebuilt[name] = _rebuilt(value, say, free=key in _FREE)
+    return rebuilt
 
 
 def _rebuilt_list(items: Sequence[Any], say: Say, *, free: bool) -> list[Any]:

@@ -5,7 +5,8 @@ from dataclasses import replace
 from itertools import islice
 
 from gateway.domain import Comparison, Grade, Masked, Passage, Submission
-from gateway.grading.placeholders import originals_under, unmask, unmask_quote
+from gateway.grading.placeholders import originals_under
+from gateway.grading.unmasking import unmask, unmask_quote
 
 
 def submission_passages(submission: Submission) -> list[Passage]:
@@ -21,7 +22,8 @@ def submission_passages(submission: Submission) -> list[Passage]:
     ]
     program = submission.task_type == "code"
     answers = [*_masked_references(submission), submission.text]
-    return [*map(Passage, prose), *(Passage(answer, program=program) for answer in answers)]
+    about = submission.question or ""
+    return [*map(Passage, prose), *(Passage(answer, program=program, about=about) for answer in answers)]
 
 
 def with_submission_texts(submission: Submission, texts: Sequence[str]) -> Submission:

@@ -1,8 +1,9 @@
-"""Personal data out, placeholders in, and back again. Pure: what is personal was decided before.
+"""Personal data out, placeholders in. Pure: what is personal was decided before.
 
 A placeholder looks like `<PERSON_1_k3f9x>`: kind, number within the request, the request's nonce. The nonce
-keeps a student's own `<PERSON_1>` from being mistaken for one of ours; un-masking is a single pass, so what
-was put back is never looked at again.
+keeps a student's own `<PERSON_1>` from being mistaken for one of ours. The way back is unmasking.py.
+
+Over 250 lines: numbering, second mentions and seams are one replacement.
 """
 
 import hashlib
@@ -11,21 +12,20 @@ import re
 import secrets
 import string
 import sys
-from bisect import bisect_left, bisect_right
+from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from itertools import pairwise
 
-from gateway.domain import Masked, Passage, Span
+from gateway.domain import KEPT, Masked, Passage, Span
 
 REPEATED = "Repeated"  # the recogniser of second mentions
 
 _NONCE_ALPHABET = string.ascii_lowercase + string.digits
 _NONCE_LENGTH = 5
-_OURS = re.compile(r"<[A-Z][A-Z_]*_[0-9]+_[0-9a-z]+>")
-_OURS_FOLDED = re.compile(_OURS.pattern.lower())
 _WORD = re.compile(r"\w+")
+_JSON_NUMBER = re.compile(r"\d[\d.eE+-]*+")
 _JSON_STRING = re.compile(r'"(?:[^"\\]++|\\.)*+"', re.DOTALL)
 
 # A value outside these lengths (characters) is masked where it was found and not looked for elsewhere: a
@@ -53,10 +53,15 @@ def mask(passages: Sequence[Passage], spans: Sequence[Sequence[Span]], nonce: st
     if not any(spans):
         texts = (piece for passage in passages for piece in _cut(passage.text, passage.seams))
         return Masked(tuple(texts), {}, nonce, tuple(() for _ in passages))
+    spans = [
+        [*_within_strings(passage.text, found)] if passage.json else found
+        for passage, found in zip(passages, spans, strict=True)
+    ]
     numbers = _Numbering(nonce)
     for passage, found in zip(passages, spans, strict=True):
         for span in found:
-            numbers.learn(span, _words(passage, span.start, span.end))
+            if span.kind != KEPT:
+                numbers.learn(span, _words(passage, span.start, span.end))
     values = _values(passages, spans)
     in_prose, in_programs = _Repeats(values, identifiers=True), _Repeats(values, identifiers=False)
     pieces: list[str] = []
@@ -136,7 +141,10 @@ def _values(passages: Sequence[Passage], spans: Sequence[Sequence[Span]]) -> dic
     parts: dict[str, Span] = {}
     for passage, found in zip(passages, spans, strict=True):
         for span in found:
+            if span.kind == KEPT:
+                continue
             values.setdefault(passage.text[span.start : span.end], span)
+            values.setdefault(_words(passage, span.start, span.end), span)
             for start, end in span.parts:
                 parts.setdefault(passage.text[start:end], replace(span, identity="", parts=()))
     if parts:
@@ -210,7 +218,8 @@ def _with_repeats(passage: Passage, found: Sequence[Span], repeats: _Repeats) ->
     cursor = 0
     for span in found:
         yield from repeats.within(passage, cursor, span.start)
-        yield span
+        if span.kind != KEPT:
+            yield span
         cursor = span.end
     yield from repeats.within(passage, cursor, len(passage.text))
 
@@ -234,12 +243,12 @@ def _replaced(passage: Passage, spans: Sequence[Span], numbers: _Numbering) -> l
 
     quoted = [string.span() for string in _JSON_STRING.finditer(text)] if passage.json else []
     for span in spans:
-        keep(span.start)
-        placeholder = numbers.of(span, _words(passage, span.start, span.end))
-        if passage.json and not _is_inside(
-            quoted, span.start
-        ):  # a bare number: a bare word would break the JSON
+        start = span.start
+        placeholder = numbers.of(span, _words(passage, start, span.end))
+        if passage.json and not _is_inside(quoted, start):  # a number: a bare word would break the JSON
             placeholder = f'"{placeholder}"'
+            start -= text[start - 1 : start] == "-"
+        keep(start)
         pieces[-1].append(placeholder)
         cursor = span.end
     keep(len(text))
@@ -260,87 +269,31 @@ def _words(passage: Passage, start: int, end: int) -> str:
     return words
 
 
+def _within_strings(document: str, spans: Sequence[Span]) -> Iterator[Span]:
+    """Spans of a JSON document that cross the borders of its strings, cut there: what is left are pieces of
+    strings and whole numbers."""
+    strings = [string.span() for string in _JSON_STRING.finditer(document)]
+    for span in spans:
+        index = max(0, bisect_right(strings, (span.start, sys.maxsize)) - 1)
+        cursor = span.start
+        for start, end in strings[index:]:
+            if start >= span.end:
+                break
+            yield from _numbers(document, span, cursor, min(start, span.end))
+            first, last = max(cursor, start + 1), min(end - 1, span.end)
+            if (first, last) == (span.start, span.end):
+                yield span
+            elif any(map(str.isalnum, document[first:last])):
+                yield replace(span, start=first, end=last, identity="", parts=())
+            cursor = max(cursor, end)
+        yield from _numbers(document, span, cursor, span.end)
+
+
+def _numbers(document: str, span: Span, start: int, end: int) -> Iterator[Span]:
+    for number in _JSON_NUMBER.finditer(document, start, max(start, end)):
+        yield replace(span, start=number.start(), end=number.end(), parts=())
+
+
 def _is_inside(ranges: Sequence[tuple[int, int]], position: int) -> bool:
     index = bisect_right(ranges, (position, sys.maxsize)) - 1
     return index >= 0 and position < ranges[index][1]
-
-
-def unmask(text: str, originals: Mapping[str, str], *, json_escaped: bool = False) -> str:
-    """Puts the originals back in one pass; what is no placeholder of this request stays as it is.
-
-    With `json_escaped` the values go in as they must stand inside a JSON string (tool calls, JSON mode).
-    """
-    if not originals or "<" not in text:
-        return text
-    return _put_back(text, _escaped(originals) if json_escaped else originals)
-
-
-def unmask_quote(quote: str, masked_text: str, words: Sequence[str], originals: Mapping[str, str]) -> str:
-    """`unmask` of words that were quoted from `masked_text`, in which `words` stood in that order: each comes
-    back in the form in which it stood there («Иванову»), and not in the one that a reply shows."""
-    if "<" not in quote:
-        return quote
-    shown, whole = _folded(quote), _folded(masked_text)
-    at = whole.find(shown)
-    if at < 0 or len(_OURS_FOLDED.findall(whole)) != len(words):
-        return unmask(quote, originals)
-    stood = iter(words[len(_OURS_FOLDED.findall(whole, 0, at)) :])
-    return _OURS.sub(lambda placeholder: next(stood, placeholder[0]), quote)
-
-
-def _folded(text: str) -> str:
-    return " ".join(text.split()).casefold()
-
-
-def _put_back(text: str, originals: Mapping[str, str]) -> str:
-    return _OURS.sub(lambda placeholder: originals.get(placeholder[0], placeholder[0]), text)
-
-
-def _escaped(originals: Mapping[str, str]) -> dict[str, str]:
-    return {
-        placeholder: json.dumps(value, ensure_ascii=False)[1:-1] for placeholder, value in originals.items()
-    }
-
-
-class StreamUnmasker:
-    """`unmask` for a text that arrives in pieces, cut anywhere.
-
-    Holds back only a tail that may be the beginning of one of this request's placeholders; the pieces put
-    together equal `unmask` of the whole.
-    """
-
-    __slots__ = ("_known", "_longest", "_originals", "_tail")
-
-    def __init__(self, originals: Mapping[str, str], *, json_escaped: bool = False) -> None:
-        self._originals = _escaped(originals) if json_escaped else originals
-        self._known = sorted(originals)
-        self._longest = max(map(len, self._known), default=0)
-        self._tail = ""
-
-    def feed(self, delta: str) -> str:
-        """What can be said for sure after this piece; may be empty."""
-        if not self._tail and "<" not in delta:
-            return delta
-        text = self._tail + delta
-        cut = text.rfind("<")
-        if self._may_begin_a_placeholder(text, cut):
-            text, self._tail = text[:cut], text[cut:]
-        else:
-            self._tail = ""
-        return _put_back(text, self._originals)
-
-    def flush(self) -> str:
-        """The held tail, when no more comes."""
-        tail, self._tail = self._tail, ""
-        return tail
-
-    def _may_begin_a_placeholder(self, text: str, cut: int) -> bool:
-        if len(text) - cut >= self._longest:
-            return False
-        tail = text[cut:]
-        nearest = bisect_left(self._known, tail)
-        return (
-            nearest < len(self._known)
-            and self._known[nearest] != tail
-            and self._known[nearest].startswith(tail)
-        )

@@ -5,6 +5,9 @@ brackets that hold nothing but authors and years: «Иванов и Петров
 group 3" are people at hand, "Ivanov (2010) argues", «согласно Иванову (2010)» and "(Ivanov & Petrov, 2010)"
 are sources. In «роман "..." NAME» the name is the writer's; of a story or an essay, which a class writes too,
 it is not.
+
+Sources show within a line; the book that a hero is of may be named pages before, or in the question only:
+`heroes_of` reads the whole of both, once.
 """
 
 import re
@@ -15,7 +18,7 @@ from presidio_analyzer import EntityRecognizer, RecognizerResult
 
 from gateway.adapters.presidio.findings import found
 from gateway.adapters.presidio.lexicon import lexicon, read_list, stem_in
-from gateway.adapters.presidio.patterns import LIKELY, SURE
+from gateway.adapters.presidio.patterns import SURE
 
 _AROUND = 160  # characters read before and after a name
 
@@ -82,23 +85,52 @@ class Book:
     heroes: frozenset[str]
 
 
-def person(recognizer: EntityRecognizer, text: str, start: int, end: int) -> RecognizerResult:
-    """The finding that `text[start:end]` names a person, flagged when it is subject matter. Such a one is
-    less sure: of two equal findings Presidio keeps the surer, and the person at hand must win."""
+@dataclass(frozen=True, slots=True)
+class Heroes:
+    """Whose heroes may be spoken of: those of books whose title, and of books whose author is named."""
+
+    of_titles: tuple[Book, ...] = ()
+    of_authors: tuple[Book, ...] = ()
+
+    def has(self, words: str) -> bool:
+        """Whether each word of a name is a hero's, all of one book. Beside the author alone it takes more
+        than a given name. Whoever introduces himself (findings.INTRODUCED) is not to be asked about."""
+        name = [word.lower() for word in _WORD.findall(words) if word != "s"]
+        if not name:
+            return False
+        if _are_of(self.of_titles, name):
+            return True
+        known = lexicon()
+        return _are_of(self.of_authors, name) and not all(
+            known.is_given_ru(word) or word in known.given_en or word in known.ambiguous_en for word in name
+        )
+
+
+def heroes_of(text: str) -> Heroes:
+    """The heroes to be expected where this is read: an answer and its question."""
+    lower = " ".join(text.lower().split())
+    return Heroes(
+        tuple(book for book in _books() if any(title in lower for title in book.titles)),
+        tuple(book for book in _books() if any(author in lower for author in book.authors)),
+    )
+
+
+def person(
+    recognizer: EntityRecognizer, text: str, start: int, end: int, *, score: float = SURE
+) -> RecognizerResult:
+    """The finding that `text[start:end]` names a person, flagged when it is subject matter."""
     cited = lexicon().is_subject_matter(text, start, end) or is_cited(text, start, end)
-    return found(recognizer, "PERSON", start, end, LIKELY if cited else SURE, cited=cited)
+    return found(recognizer, "PERSON", start, end, score, cited=cited)
 
 
 def is_cited(text: str, start: int, end: int) -> bool:
-    """Whether the name `text[start:end]` is a source's, a writer's or a hero's here. Reads 160 characters
-    around it; only for what could be a hero's name the whole text."""
+    """Whether the name `text[start:end]` is a source's or a writer's here, by 160 characters around it."""
     before, after = text[max(0, start - _AROUND) : start], text[end : end + _AROUND]
     name = text[start:end]
     return (
         _in_brackets(before, name, after)
         or _in_the_sentence(before, name, after)
         or _of_a_work(before, after)
-        or _is_a_hero(text, name)
     )
 
 
@@ -130,24 +162,8 @@ def _of_a_work(before: str, after: str) -> bool:
     return bool(_WORK_OF.search(before) and _TITLE_AFTER.match(after))
 
 
-def _is_a_hero(text: str, name: str) -> bool:
-    words = [word.lower() for word in _WORD.findall(name) if word != "s"]
-    if not words:
-        return False
-    books = [book for book in _books() if all(stem_in(word, book.heroes) for word in words)]
-    if not books:
-        return False
-    lower = text.lower()
-    known = lexicon()
-    surname = any(
-        not (known.is_given_ru(word) or word in known.given_en or word in known.ambiguous_en)
-        for word in words
-    )
-    return any(
-        any(title in lower for title in book.titles)
-        or (surname and any(author in lower for author in book.authors))
-        for book in books
-    )
+def _are_of(books: tuple[Book, ...], name: list[str]) -> bool:
+    return any(all(stem_in(word, book.heroes) for word in name) for book in books)
 
 
 @cache

@@ -1,8 +1,10 @@
 """A deployment's own lists: words that are never masked, and words that always are.
 
-An entry is a phrase of whole words; letter case, ё for е and blanks do not matter. Russian words are found in
-all their forms: a denied one in those of every reading («Иванова» also finds «Иванов»: too much rather than
-too little), an allowed one in those that it is itself the nominative of («Ньютон» also allows «Ньютоном»).
+An entry is a phrase of whole words; letter case, ё for е, blanks and `_` do not matter, nor whether the words
+stand apart: "Project Kestrel" is also found in `project_kestrel.txt` and `ProjectKestrel`. Russian words are
+found in all their forms: a denied one in those of every reading («Иванова» also finds «Иванов»: too much
+rather than too little), an allowed one in those that it is itself the nominative of («Ньютон» also allows
+«Ньютоном»).
 """
 
 import re
@@ -13,16 +15,20 @@ from presidio_analyzer import LocalRecognizer, RecognizerResult
 from presidio_analyzer.nlp_engine import NlpArtifacts
 
 from gateway.adapters.presidio.findings import found
+from gateway.adapters.presidio.folding import fold
 from gateway.adapters.presidio.morphology import morphology
-from gateway.adapters.presidio.patterns import LANGUAGE, SURE
+from gateway.adapters.presidio.writing import LANGUAGE, SURE, WORD, has_word
 
 KIND = "CUSTOM"
 
-_MARKS = " .,;:!?\"'«»“”()"
+_MARKS = " .,;:!?\"'«»“”()_"
 
-_WORD = re.compile(r"\w+")
 _CYRILLIC = re.compile(r"[а-яё]+")
-_APART = re.compile(r"[^\w\n]{0,3}\n?[^\w\n]{0,3}")  # what may stand between two words of one phrase
+_APART = re.compile(  # what may stand between two words of one phrase
+    r"(?:(?!\n)[\W_]){0,3}\n?(?:(?!\n)[\W_]){0,3}"
+)
+_CAMEL = re.compile(r"(?<=[a-zа-яё])(?=[A-ZА-ЯЁ])")  # between the words of "ProjectKestrel"
+_LONG = 3  # letters: shorter words run together are another word, "may be" and "maybe"
 
 
 class Phrases:
@@ -34,19 +40,24 @@ class Phrases:
         self._words: dict[str, tuple[int, ...]] = {}  # form -> numbers of the entries' words it is a form of
         self._tree: dict[int, Branch] = {}
         for entry in entries:
-            branch: Branch | None = None
-            for word in map(_folded, _WORD.findall(entry)):
-                branches = self._tree if branch is None else branch.branches
-                branch = branches.setdefault(self._number_of(word), Branch())
-            if branch is not None:
-                branch.ends = True
+            if not has_word(entry):
+                raise ValueError("an entry of the lists has no letter and no digit")
+            for words in _spellings(fold(entry).text):
+                self._add(words)
+
+    def _add(self, words: Sequence[str]) -> None:
+        branches = self._tree
+        for word in words:
+            branch = branches.setdefault(self._number_of(word), Branch())
+            branches = branch.branches
+        branch.ends = True
 
     def __bool__(self) -> bool:
         return bool(self._tree)
 
     def found_in(self, text: str) -> Iterator[tuple[int, int]]:
         """From left to right the longest phrase at each word; phrases do not overlap."""
-        words = [*_WORD.finditer(text)]
+        words = [*WORD.finditer(text)]
         index = 0
         while index < len(words):
             length = self._longest_at(text, words, index)
@@ -90,7 +101,8 @@ class Branch:
 
 
 class CustomLists:
-    """What the deployment allows and denies. Some 0.3 ms for each Russian entry, once, in the worker."""
+    """What the deployment allows and denies. Some 0.3 ms for each Russian entry, once, in the worker. Raises
+    ValueError for an entry that could never be found."""
 
     def __init__(self, allow: Sequence[str], deny: Sequence[str]) -> None:
         self._allowed = Phrases(allow, every_reading=False)
@@ -100,10 +112,13 @@ class CustomLists:
         """Whether the whole of a finding is an allowed phrase."""
         if not self._allowed:
             return False
-        first = _WORD.search(words)
-        return first is not None and (first.start(), len(words.rstrip(_MARKS))) in self._allowed.found_in(
-            words
-        )
+        first = WORD.search(words)
+        return first is not None and (first.start(), len(words.rstrip(_MARKS))) in self.allowed_in(words)
+
+    def allowed_in(self, text: str) -> list[tuple[int, int]]:
+        """Where allowed phrases stand in a folded text, from left to right, apart. No part of one is
+        personal: not «Каренина» either where «Анна Каренина» is allowed and written."""
+        return [*self._allowed.found_in(text)] if self._allowed else []
 
 
 class DenyList(LocalRecognizer):
@@ -125,6 +140,16 @@ class DenyList(LocalRecognizer):
         if not self._denied:
             return []
         return [found(self, KIND, start, end, SURE) for start, end in self._denied.found_in(text)]
+
+
+def _spellings(entry: str) -> set[tuple[str, ...]]:
+    """The words of an entry, as they stand, apart at inner capitals, and run together."""
+    written = tuple(map(_folded, WORD.findall(entry)))
+    apart = tuple(map(_folded, WORD.findall(_CAMEL.sub(" ", entry))))
+    spellings = {written, apart}
+    if all(len(word) >= _LONG and word.isalpha() for word in apart):
+        spellings.add(("".join(apart),))
+    return spellings
 
 
 def _folded(word: str) -> str:

@@ -1,11 +1,16 @@
-"""Names in Latin letters by rules and lists: honorifics, introductions, given names beside a capital."""
+"""Names in Latin letters by rules and lists: honorifics, introductions, given names beside a capital.
+
+Beside the tagger these rules add little; where names are switched off they are all there is.
+"""
 
 import re
 from collections.abc import Iterator
 
-from presidio_analyzer import AnalysisExplanation, LocalRecognizer, RecognizerResult
+from presidio_analyzer import LocalRecognizer, RecognizerResult
 from presidio_analyzer.nlp_engine import NlpArtifacts
 
+from gateway.adapters.presidio.citations import is_cited
+from gateway.adapters.presidio.findings import found
 from gateway.adapters.presidio.lexicon import Lexicon, lexicon
 from gateway.adapters.presidio.patterns import LANGUAGE, SURE
 
@@ -36,14 +41,6 @@ _GREETING = re.compile(
     r"(?i)(?<!\w)(?:dear|hi|hello|hey|thanks|i am|i['’]m|this is|yours truly,?|called|named|name)[ ]+"
 )
 _SHOUTED = re.compile(r"(?<!\w)[A-Z]{3,20}+(?: [A-Z]{2,20}+){1,2}+(?!\w)")
-_BEFORE_A_PERSON = re.compile(
-    r"(?i)(?<!\w)(?:directed by|written by|made by|signed by|asked|ask|told|tell|met|contact|contacted|thank"
-    r"|under|starring|friend|partner|classmate|colleague|brother|sister|mother|father|heard|add|tribute to"
-    r"|commenter)[ ]$"
-)
-_AFTER_A_PERSON = re.compile(
-    r"[ ](?:lives|lived|wrote|says|said|told|asked|helped|thinks|submitted|works|studies|teaches|sent)(?!\w)"
-)
 _BEFORE_AN_INITIAL = re.compile(r"(?i)(?<!\w)(?:by|with|from|and|dear|hi|of|to|student|author)[ ]$")
 _LOWER_LEAD = re.compile(r"(?i)(?<!\w)my name(?:['’]s| is) ([^\W\d_]++)(?: ([^\W\d_]++))?")
 
@@ -67,27 +64,35 @@ class EnglishNames(LocalRecognizer):
         text = _SHOUTED.sub(lambda shouted: shouted[0].title(), text)  # "JOHN SMITH" on a title page
         sure = {match.end() for match in _SURE_LEAD.finditer(text)}
         greeted = {match.end() for match in _GREETING.finditer(text)}
-        found = [
-            span for run in _runs(text, _TOKEN, _BETWEEN) for span in self._people(text, run, sure, greeted)
+        introduced = [*self._lower_case(text)]
+        people: list[tuple[int, int, bool]] = []
+        for run in _runs(text, _TOKEN, _BETWEEN):
+            if one := self._introduced(text, run, sure):
+                introduced.append(one)
+            else:
+                people.extend(self._people(text, run, greeted))
+        return [
+            *(found(self, "PERSON", start, end, SURE, introduced=True) for start, end in introduced),
+            *(found(self, "PERSON", start, end, SURE, cited=cited) for start, end, cited in people),
         ]
-        found.extend(self._lower_case(text))
-        return [person(self, start, end) for start, end in found]
 
-    def _people(self, text: str, run: list[Range], sure: set[int], greeted: set[int]) -> Iterator[Range]:
+    def _introduced(self, text: str, run: list[Range], sure: set[int]) -> Range | None:
+        if run[0][0] not in sure:
+            return None
+        last = _name_length([text[start:end] for start, end in run], 0, self._lexicon)
+        return (run[0][0], run[last - 1][1]) if last else None
+
+    def _people(self, text: str, run: list[Range], greeted: set[int]) -> Iterator[tuple[int, int, bool]]:
+        """Start, end, and whether it is subject matter."""
         words = [text[start:end] for start, end in run]
-        if run[0][0] in sure:
-            last = _name_length(words, 0, self._lexicon)
-            if last:
-                yield run[0][0], run[last - 1][1]
-                return
         index = 0
         while index < len(run):
             length, certain = _person_at(words, index, self._lexicon, text, run, greeted)
             if length:
                 first = index + (words[index].rstrip(".").lower() in _HONORIFICS)
                 start, end = run[first][0], run[index + length - 1][1]
-                if certain or not self._lexicon.is_subject_matter(text, start, end):
-                    yield start, end
+                cited = self._lexicon.is_subject_matter(text, start, end) or is_cited(text, start, end)
+                yield start, end, cited and not certain
             index += max(length, 1)
 
     def _lower_case(self, text: str) -> Iterator[Range]:
@@ -125,22 +130,9 @@ def _person_at(
         return min(length, 3), False
     if run[index][0] in greeted and (length > 1 or word in known.ambiguous_en):
         return length, False
-    last = run[index + length - 1] if length else run[index]
-    if 2 <= length <= 3 and _looks_like_a_full_name(
-        words[index : index + length], text, run[index][0], last[1]
-    ):
-        return length, False
     if word in known.given_en:
         return 1, False
     return 0, False
-
-
-def _looks_like_a_full_name(words: list[str], text: str, start: int, end: int) -> bool:
-    """Two or three capitalised words of no list: with an accent, or beside a word that goes with people."""
-    if not all(word.isascii() for word in words):
-        return True
-    beside = _BEFORE_A_PERSON.search(text, max(0, start - 14), start) or _AFTER_A_PERSON.match(text, end)
-    return len(words) == 2 and beside is not None
 
 
 def _name_length(words: list[str], index: int, known: Lexicon) -> int:
@@ -175,17 +167,3 @@ def _runs(text: str, token: re.Pattern[str], between: re.Pattern[str]) -> Iterat
 
 def _is_honorific(text: str, span: Range) -> bool:
     return text[span[0] : span[1]].lower() in _HONORIFICS
-
-
-def person(recognizer: LocalRecognizer, start: int, end: int) -> RecognizerResult:
-    return RecognizerResult(
-        "PERSON",
-        start,
-        end,
-        SURE,
-        AnalysisExplanation(recognizer=type(recognizer).__name__, original_score=SURE),
-        {
-            RecognizerResult.RECOGNIZER_NAME_KEY: type(recognizer).__name__,
-            RecognizerResult.RECOGNIZER_IDENTIFIER_KEY: recognizer.id,
-        },
-    )

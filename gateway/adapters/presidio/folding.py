@@ -38,12 +38,13 @@ _ESCAPE = re.compile(
       %[0-9A-Fa-f]{2}(?:%[0-9A-Fa-f]{2})*+
     | \\(?<!\\\\)\\*+(?:u(?P<pair>[dD][89abAB][0-9A-Fa-f]{2}\\++u[dD][c-fC-F][0-9A-Fa-f]{2})
         | u(?P<u>[0-9A-Fa-f]{4}) | u\{(?P<braced>[0-9A-Fa-f]{1,6})\} | U(?P<U>[0-9A-Fa-f]{8})
-        | x(?P<x>[0-9A-Fa-f]{2}) | (?P<blank>[nrt]))
+        | x(?P<x>[0-9A-Fa-f]{2}) | (?P<blank>[bfnrt]) | (?P<slash>/))
     | &(?:\#[0-9]{1,7};? | \#[xX][0-9A-Fa-f]{1,6};? | [A-Za-z][A-Za-z0-9]{1,30};)
     """,
     re.VERBOSE,
 )
 
+_UNREADABLE = "\ufffd"
 _KEPT = "№…"  # NFKC would write "No" and "..."
 _FILLERS = "\u115f\u1160\u2800\u3164\uffa0"  # invisible, though Unicode calls them letters
 _LOOK_ALIKE = {
@@ -185,22 +186,31 @@ def _unescaped(text: str) -> Iterator[Change]:
                 yield start, end, read
         elif match["blank"]:
             yield start, end, "\n"
+        elif match["slash"]:  # PHP writes "https:\/\/" into its JSON
+            yield start, end, "/"
         elif match["pair"]:
             high, low = match["pair"][:4], match["pair"][-4:]
             yield start, end, bytes.fromhex(high + low).decode("utf-16-be")
         else:
             code = int(match["u"] or match["braced"] or match["U"] or match["x"], 16)
-            if code <= 0x10FFFF and chr(code).isprintable():
-                yield start, end, chr(code)
+            # Also what stands for nothing is read as one sign: a word after it begins there, and no finding
+            # may begin inside an escape.
+            readable = code <= 0x10FFFF and _is_readable(chr(code))
+            yield start, end, chr(code) if readable else _UNREADABLE
 
 
 def _percent_decoded(run: str, start: int) -> Iterator[Change]:
     """UTF-8 behind percent signs, one change for each character; what is no UTF-8 stays."""
     for character in bytes.fromhex(run.replace("%", "")).decode("utf-8", "surrogateescape"):
         end = start + 3 * len(character.encode("utf-8", "surrogateescape"))
-        if character.isprintable():
+        if _is_readable(character):
             yield start, end, character
         start = end
+
+
+def _is_readable(character: str) -> bool:
+    """Blanks and invisible characters too, which `isprintable` refuses: the next round folds them away."""
+    return character.isprintable() or character.isspace() or unicodedata.category(character) == "Cf"
 
 
 def _in_one_script(text: str) -> str:

@@ -19,9 +19,10 @@ _CYRILLIC = re.compile(r"[А-ЯЁа-яё]")
 _WORD = re.compile(r"[^\W\d_]+(?:[-'’][^\W\d_]+)*")
 _PART = re.compile(r"[^\W\d_]{4,}+")
 _NOT_DIGIT = re.compile(r"\D")
+_EXTENSION = re.compile(r"(?i)[\s,;(]*(?:доб|вн|ext|x)[^\W\d_]*\.?:?\s*\d{1,6}\)?$")
 _NOT_SIGN = re.compile(r"[\W_]")
 _NUMBERS = frozenset(("CARD", "INN", "SNILS", "OMS", "PASSPORT", "IBAN", "US_SSN"))
-_NATIONAL = 10  # digits of a phone number without its country
+_NATIONAL = 10  # digits of a Russian or North American number without its country's or the 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +72,19 @@ class Identities:
 
 def _normal(kind: str, words: str) -> str:
     if kind == "PHONE":
-        digits = _NOT_DIGIT.sub("", words)
-        return digits[-_NATIONAL:] or words
+        return _phone(words) or words
     if kind in _NUMBERS:
         return _NOT_SIGN.sub("", words).casefold()
     return " ".join(words.casefold().split())
+
+
+def _phone(words: str) -> str:
+    """Digits with the country's; an extension does not count. Without a "+" a number is taken for a Russian
+    one: «8 903 ...», «7 903 ...» and «903 ...» are "+7 903 ..."."""
+    number = _EXTENSION.sub("", words).strip()
+    digits = _NOT_DIGIT.sub("", number)
+    if number.startswith("+"):
+        return digits
+    if len(digits) == _NATIONAL + 1 and digits[0] in "78":
+        return "7" + digits[1:]
+    return "7" + digits if len(digits) == _NATIONAL else digits

@@ -92,6 +92,8 @@ class Url(PatternRecognizer):
 
     def __init__(self) -> None:
         scheme = r"(?<![\w+.-])[a-zA-Z][\w+.-]{1,20}+://"
+        # No backslash: in JSON it belongs to the quote behind the URL. And no mark that ends a sentence.
+        rest = r"(?:[.,;:!?]*+[^\s\"'<>`\\.,;:!?])++"
         super().__init__(
             "URL",
             name="UrlWithCredentials",
@@ -99,13 +101,14 @@ class Url(PatternRecognizer):
             patterns=[
                 Pattern(
                     "user:password@",
-                    scheme + r"[^\s/@:\"'<>]{0,256}+:[^\s/@\"'<>]{1,256}+@[^\s\"'<>]++",
+                    scheme + rf"[^\s/@:\"'<>]{{0,256}}+:[^\s/@\"'<>]{{1,256}}+@{rest}",
                     SURE,
                 ),
                 Pattern(
-                    "token in the query",
-                    scheme + r"[^\s?\"'<>]{1,256}+\?(?:[\w.-]{1,40}+=[^\s&\"'<>]{0,256}+&){0,12}+"
-                    r"(?i:[\w-]{0,20}?(?:token|password|passwd|pwd|secret|signature|api[_-]?key))=[^\s\"'<>]++",
+                    "token in the query or behind #",
+                    scheme + rf"[^\s?#\"'<>`\\]{{1,256}}+[?#](?:[^\s&?#\"'<>`\\]{{0,256}}+[&?#]){{0,12}}?"
+                    r"(?i:(?:[\w.-]{0,20}?(?:token|password|passwd|pwd|secret|signature|credential|api[_-]?key)"
+                    rf"|(?:[\w.-]{{0,20}}?[._-])?sig))={rest}",
                     SURE,
                 ),
             ],

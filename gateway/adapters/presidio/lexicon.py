@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from gateway.adapters.presidio.programming import is_a_programming_language
+
 _FOLDER = Path(__file__).parent
 # «Ньютон» -> «Ньютоном»
 _ENDING = re.compile(
@@ -56,6 +58,8 @@ class Lexicon:
     ambiguous_en: frozenset[str]  # also words: "Will", "Grace"
     not_names_en: frozenset[str]  # "The", "Monday"
     common_ru: frozenset[str]  # given names in the nominative
+    nobodys_ru: frozenset[str]  # names of pymorphy's dictionary that nobody bears: a woman «Дмитрия»
+    nobodys_but_surnames_ru: frozenset[str]  # the same, and there are such surnames: «Марин»
     given_ru: frozenset[str]  # their stems
     terms: dict[str, frozenset[str]]  # surname stem -> given-name stems
     shared_terms: dict[str, frozenset[str]]  # the same for surnames that students bear too
@@ -92,7 +96,11 @@ class Lexicon:
         if self._is_a_ruler(words, text, start):
             return True
         if len(words) == 1:
-            return bool(stem_in(words[0], self.terms)) or _in_a_term(text, start, end)
+            return (
+                bool(stem_in(words[0], self.terms))
+                or _in_a_term(text, start, end)
+                or is_a_programming_language(text, start, end)
+            )
         return any(self._is_the_famous(words[i], words[:i] + words[i + 1 :]) for i in (len(words) - 1, 0))
 
     def _is_a_ruler(self, words: list[str], text: str, start: int) -> bool:
@@ -162,13 +170,16 @@ def lexicon() -> Lexicon:
         surname, _, given = entry.strip().partition(":")
         if surname:
             (shared if surname.startswith("~") else terms)[surname.lstrip("~")] = frozenset(given.split())
-    common_ru = frozenset(read_list("given_names_ru.txt").split())
+    common, _, nobodys = read_list("given_names_ru.txt").partition("=")
+    common_ru = frozenset(common.split())
     ambiguous_en = frozenset(ambiguous.partition("\n")[2].split())
     return Lexicon(
         given_en=frozenset(plain.split()) - ambiguous_en,
         ambiguous_en=ambiguous_en,
         not_names_en=frozenset(read_list("not_names_en.txt").split()),
         common_ru=common_ru,
+        nobodys_ru=frozenset(name for name in nobodys.split() if name[0] != "~"),
+        nobodys_but_surnames_ru=frozenset(name[1:] for name in nobodys.split() if name[0] == "~"),
         given_ru=frozenset(stem for name in common_ru for stem in _stems(name)),
         terms=terms,
         shared_terms=shared,

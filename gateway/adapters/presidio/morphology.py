@@ -5,7 +5,7 @@ word: for worker processes only.
 Over 250 lines: the tables and what reads them belong together."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, lru_cache
 from itertools import product
 from typing import Any
@@ -54,6 +54,7 @@ class Reading:
     sex: str  # of MAN, WOMAN
     case: str  # of _EVERY_CASE
     given: bool = False  # a given name or patronymic
+    rare: bool = False  # «Марин», where «Марина» is far more likely: counts for a word that stands alone
 
 
 class Morphology:
@@ -63,14 +64,18 @@ class Morphology:
         import pymorphy3  # type: ignore[import-untyped] # noqa: PLC0415 - heavy, wanted in workers only
 
         self._common = lexicon().common_ru
+        self._nobodys, self._surnames = lexicon().nobodys_ru, lexicon().nobodys_but_surnames_ru
         self._analyzer = pymorphy3.MorphAnalyzer(lang="ru")
         self.readings = lru_cache(maxsize=8_192)(self._readings)
         self.kinds = lru_cache(maxsize=8_192)(self._kinds)
 
     def agreeing(self, words: tuple[str, ...]) -> dict[tuple[str, str], tuple[str, ...]]:
         """(sex, case) -> the lemmas of `words`, for each sex and case in which all the words can stand."""
+        return (len(words) > 1 and self._agreeing(words, rare=False)) or self._agreeing(words, rare=True)
+
+    def _agreeing(self, words: tuple[str, ...], *, rare: bool) -> dict[tuple[str, str], tuple[str, ...]]:
         found = {}
-        tables = [self._table(word) for word in words]
+        tables = [self._table(word, rare=rare) for word in words]
         for sex, case in product((MAN, WOMAN), _EVERY_CASE):
             if all((sex, case) in table for table in tables):
                 found[sex, case] = tuple(table[sex, case] for table in tables)
@@ -78,15 +83,18 @@ class Morphology:
 
     def are_given_and_surname(self, given: str, surname: str) -> bool:
         """Whether the two can stand in one case and sex, the first as a given name."""
-        others = {(reading.sex, reading.case) for reading in self.readings(surname)}
+        others = {(reading.sex, reading.case) for reading in self.readings(surname) if not reading.rare}
         return any(
-            reading.given and (reading.sex, reading.case) in others for reading in self.readings(given)
+            reading.given and (reading.sex, reading.case) in others
+            for reading in self.readings(given)
+            if not reading.rare
         )
 
-    def _table(self, word: str) -> Mapping[tuple[str, str], str]:
+    def _table(self, word: str, *, rare: bool) -> Mapping[tuple[str, str], str]:
         lemmas: dict[tuple[str, str], set[str]] = {}
         for reading in self.readings(word):
-            lemmas.setdefault((reading.sex, reading.case), set()).add(reading.lemma)
+            if rare or not reading.rare:
+                lemmas.setdefault((reading.sex, reading.case), set()).add(reading.lemma)
         return {key: "|".join(sorted(found)) for key, found in lemmas.items()}
 
     def _readings(self, word: str) -> tuple[Reading, ...]:
@@ -100,7 +108,13 @@ class Morphology:
     def _hyphenated(self, head: str, tail: str) -> Iterator[Reading]:
         """«Анны-Марии»: both parts decline; «Бонч-Бруевича»: the last one does."""
         both = [
-            Reading(f"{one.lemma}-{other.lemma}", one.sex, one.case, one.given and other.given)
+            Reading(
+                f"{one.lemma}-{other.lemma}",
+                one.sex,
+                one.case,
+                one.given and other.given,
+                one.rare or other.rare,
+            )
             for one in self.readings(head)
             for other in self.readings(tail)
             if (one.sex, one.case) == (other.sex, other.case)
@@ -109,21 +123,31 @@ class Morphology:
             yield from both
             return
         for other in self.readings(tail):
-            yield Reading(f"{head.replace('ё', 'е')}-{other.lemma}", other.sex, other.case, other.given)
+            yield replace(other, lemma=f"{head.replace('ё', 'е')}-{other.lemma}")
 
     def _of_dictionary(self, word: str) -> Iterator[Reading]:
         """As a name; else as a noun or adjective that may be one: «Мельника», «Белой», «Задорожному»."""
         parses = [parse for parse in self._analyzer.parse(word) if parse.is_known and _is_one(parse.tag)]
         names = [parse for parse in parses if any(kind in parse.tag for kind in _NAMES)]
-        # The dictionary knows a «Марин» and a «Петра» too: beside a common name its rare twin is left out.
-        # «Александра» and «Валентину» have no rare one.
-        common = any(parse.normal_form in self._common for parse in names)
-        if names:
-            parses = [parse for parse in names if not common or parse.normal_form in self._common]
-        else:
+        if not names:
             parses = [parse for parse in parses if parse.tag.POS in ("NOUN", "ADJF")]
-        for parse in parses:
-            yield from _readings_of(parse)
+        # The dictionary knows a woman «Дмитрия» and a «Камил» too. Beside a common name its rare twin of the
+        # same sex is left out, and of the other sex where nobody is called so: a man and a woman whose names
+        # have forms in common («Евгению») are never taken for one.
+        common = {
+            parse.tag.gender for parse in names if "Name" in parse.tag and parse.normal_form in self._common
+        }
+        for parse in names or parses:
+            lemma, rare = parse.normal_form, False
+            if common and lemma not in self._common:
+                rare = "Name" not in parse.tag or lemma in self._surnames
+                if not rare and (parse.tag.gender in common or lemma in self._nobodys):
+                    continue
+            for reading in _readings_of(parse):
+                yield replace(reading, rare=rare)
+                if reading.sex == MAN and lemma.endswith("ец") and word != lemma and "ц" in word:
+                    stem = word[: word.rindex("ц") + 1]  # «Кравца» is of «Кравец», and of «Кравц»
+                    yield replace(reading, lemma=stem.replace("ё", "е"), rare=True)
 
     def _kinds(self, word: str) -> frozenset[str]:
         """Of Name, Surn, Patr, Geox, Orgn, "word" (anything else) and "noun" (of what lives, or masculine

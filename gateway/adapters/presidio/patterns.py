@@ -12,6 +12,7 @@ from stdnum.us import ssn
 
 from gateway.adapters.presidio.accounts import Card, Iban
 from gateway.adapters.presidio.internet import Email, Ip, Url
+from gateway.adapters.presidio.labelled import LabelledNumber
 from gateway.adapters.presidio.phones import Phone, RussianPhone
 from gateway.adapters.presidio.writing import BEGIN, END, LANGUAGE, LIKELY, NEEDS_CONTEXT, SURE, digits_of
 
@@ -40,4 +41,4 @@ class SocialSecurity(PatternRecognizer):
 
 def recognizers() -> list[EntityRecognizer]:
     """E-mail, URL with credentials, card, IBAN, IP, phones, US social security numbers."""
-    return [Email(), Url(), Card(), Iban(), Ip(), Phone(), RussianPhone(), SocialSecurity()]
+    return [Email(), Url(), Card(), Iban(), Ip(), Phone(), RussianPhone(), SocialSecurity(), LabelledNumber()]

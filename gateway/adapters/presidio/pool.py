@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from gateway.adapters.presidio.process import NO_LISTS, Lists, Start, frame, request
+from gateway.adapters.presidio.slices import sliced, together, whole
 from gateway.domain import MaskingPolicy, Passage, Span
 from gateway.errors import MaskingUnavailable, Overloaded
 
@@ -47,8 +48,8 @@ class AnalyzerPool:
     `names`: names by NER too; without it by rules only (a worker is lighter then, see docs/masking.md).
     `lists`: what a deployment knows by itself.
     `max_waiting`: requests that may wait before Overloaded.
-    `timeout_s`: seconds one analysis may take before its worker is killed and replaced; after twice that a
-    request that still waits is refused. Under Presidio's own 60 s, when it skips a slow pattern: a leak.
+    `timeout_s`: seconds the analysis of a slice may take before its worker is killed and replaced; a slice
+    that waits twice as long is refused. Under Presidio's own 60 s, when it skips a slow pattern: a leak.
     """
 
     def __init__(
@@ -77,9 +78,15 @@ class AnalyzerPool:
         return any(slot.up for slot in self._slots)
 
     async def analyze(self, passages: Sequence[Passage], policy: MaskingPolicy) -> list[list[Span]]:
-        """See the port. Waits for a worker that is being replaced. Raises MaskingUnavailable, Overloaded."""
-        if not passages:
-            return []
+        """See the port. Waits for a worker that is being replaced; a long request queues slice by slice."""
+        cut = [[*sliced(passage)] for passage in passages]
+        answers: list[list[Span]] = []
+        for group in together(one for slices in cut for one in slices):
+            answers += await self._answer([one.passage for one in group], policy)
+        found = iter(answers)
+        return [whole(slices, [next(found) for _ in slices]) for slices in cut]
+
+    async def _answer(self, passages: Sequence[Passage], policy: MaskingPolicy) -> list[list[Span]]:
         if not any(slot.hopeful for slot in self._slots):
             raise MaskingUnavailable("Personal data cannot be looked for: no analyser is running.")
         job = _Job(passages, policy, asyncio.get_running_loop().create_future())
@@ -175,6 +182,10 @@ class _Slot:
                 next_job = asyncio.create_task(self._waiting.get())
                 try:
                     await asyncio.wait({next_job, death}, return_when=asyncio.FIRST_COMPLETED)
+                except asyncio.CancelledError:  # close(), which fails what waits; this one waits no more
+                    if next_job.done() and not next_job.cancelled():
+                        _fail(next_job.result())
+                    raise
                 finally:
                     if not next_job.done():
                         next_job.cancel()

@@ -48,7 +48,7 @@ class Start:
 def request(passages: Sequence[Passage], policy: MaskingPolicy) -> dict[str, object]:
     """One question to a worker."""
     return {
-        "passages": [(passage.text, passage.program, passage.seams) for passage in passages],
+        "passages": [(one.text, one.program, one.seams, one.about) for one in passages],
         "policy": (sorted(policy.kinds), policy.spare_cited, policy.language),
     }
 
@@ -89,7 +89,10 @@ def serve(parent: int) -> None:
 
 def _read(question: dict[str, Any]) -> tuple[list[Passage], MaskingPolicy]:
     kinds, spare_cited, language = question["policy"]
-    passages = [Passage(text, program, seams=tuple(seams)) for text, program, seams in question["passages"]]
+    passages = [
+        Passage(text, program, seams=tuple(seams), about=about)
+        for text, program, seams, about in question["passages"]
+    ]
     return passages, MaskingPolicy(frozenset(kinds), spare_cited, Language(language) if language else None)
 
 

@@ -20,13 +20,20 @@ _SPOKEN = re.compile(
 _NOT_NEWLINE = re.compile(r"[^\n]")
 
 
+def spoken_ranges(program: str) -> list[tuple[int, int]]:
+    """Where its comments and string literals are, in order."""
+    return [spoken.span() for spoken in _SPOKEN.finditer(program)]
+
+
 def only_spoken(program: str) -> str:
     """The program with everything but comments and string literals blanked: same length, same lines."""
     parts: list[str] = []
     cursor = 0
     for spoken in _SPOKEN.finditer(program):
         parts.append(_blank(program[cursor : spoken.start()]))
-        parts.append(spoken[0].replace("#", " ").replace("*", " "))
+        said = spoken[0]
+        # A comment's own marks, at each of its lines; in a literal they may be of an escape: `&#1040;`.
+        parts.append(said.replace("#", " ").replace("*", " ") if said[0] in "#/" else said)
         cursor = spoken.end()
     parts.append(_blank(program[cursor:]))
     return "".join(parts)

@@ -40,8 +40,8 @@ class Remembered:
     def _key_of(self, passage: Passage, policy: MaskingPolicy) -> bytes:
         kinds = ",".join(sorted(policy.kinds))
         head = f"{kinds}|{policy.spare_cited}|{policy.language}|{passage.program}|{passage.seams}|"
-        text = (head + passage.text).encode("utf-8", "surrogatepass")
-        return hmac.digest(self._key, text, _ALGORITHM)
+        text = f"{head}{len(passage.about)}|{passage.about}{passage.text}"
+        return hmac.digest(self._key, text.encode("utf-8", "surrogatepass"), _ALGORITHM)
 
     def _recall(self, key: bytes) -> tuple[Span, ...]:
         self._kept.move_to_end(key)

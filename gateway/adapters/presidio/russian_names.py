@@ -104,7 +104,7 @@ class RussianNames(LocalRecognizer):
             else:
                 people.extend(self._people(text, run, likely))
         return [
-            *(found(self, "PERSON", start, end, SURE) for start, end in introduced),
+            *(found(self, "PERSON", start, end, SURE, introduced=True) for start, end in introduced),
             *(person(self, text, start, end) for start, end in people),
         ]
 

@@ -1,6 +1,8 @@
 """The heavy half: Presidio's engine over every recogniser. Runs in worker processes only."""
 
 import re
+import sys
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -9,25 +11,27 @@ from presidio_analyzer import AnalyzerEngine, EntityRecognizer, RecognizerRegist
 from presidio_analyzer.nlp_engine import NoOpNlpEngine
 
 from gateway.adapters.presidio import addresses, births, handles, patterns, russian, student_ids
+from gateway.adapters.presidio.citations import Heroes, heroes_of
 from gateway.adapters.presidio.context import NearbyWords
 from gateway.adapters.presidio.custom import CustomLists, DenyList
 from gateway.adapters.presidio.english import EnglishNames
 from gateway.adapters.presidio.file_names import FileNames
-from gateway.adapters.presidio.findings import CITED
-from gateway.adapters.presidio.folding import Folded, fold
+from gateway.adapters.presidio.findings import CITED, INTRODUCED
+from gateway.adapters.presidio.folding import fold
 from gateway.adapters.presidio.identity import Identities
 from gateway.adapters.presidio.overlaps import Finding, resolve
 from gateway.adapters.presidio.process import Start
-from gateway.adapters.presidio.program_text import only_spoken
+from gateway.adapters.presidio.program_text import only_spoken, spoken_ranges
 from gateway.adapters.presidio.russian_names import RussianNames
 from gateway.adapters.presidio.slovnet_names import SlovnetNames
 from gateway.adapters.presidio.writing import LANGUAGE, PROGRAM_THRESHOLD, PROSE_THRESHOLD
-from gateway.domain import OPTIONAL_KINDS, Language, MaskingPolicy, Passage
+from gateway.domain import KEPT, OPTIONAL_KINDS, Language, MaskingPolicy, Passage
 from gateway.grading.placeholders import REPEATED
 
 _WINDOW = 2_000  # characters read at once: bounds every cost of Presidio's that grows with the square
 _OVERLAP = 300  # characters two neighbours share: longer than any finding and its context
 _PART_SCORE = 0.6
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _WORD = re.compile(r"[^\W\d_]++")
 
 
@@ -50,7 +54,7 @@ class Engine:
     kinds: frozenset[str]  # every kind that some recogniser knows
 
     def findings(
-        self, text: str, kinds: frozenset[str], policy: MaskingPolicy, threshold: float
+        self, text: str, kinds: frozenset[str], policy: MaskingPolicy, look: "Look"
     ) -> Iterator[Finding]:
         """What the policy calls personal, window by window; neighbours may say a thing twice."""
         wanted = sorted(kinds & policy.kinds & self.kinds)
@@ -59,14 +63,17 @@ class Engine:
         foreign = _other_languages(policy.language)
         for start, end in _windows(text):
             for result in self.analyzer.analyze(
-                text[start:end], LANGUAGE, entities=wanted, score_threshold=threshold
+                text[start:end], LANGUAGE, entities=wanted, score_threshold=look.threshold
             ):
                 facts = result.recognition_metadata
                 recogniser = facts[RecognizerResult.RECOGNIZER_NAME_KEY]
-                if recogniser in foreign or (policy.spare_cited and facts.get(CITED)):
-                    continue
                 first, last = start + result.start, start + result.end
-                if not self.lists.is_allowed(text[first:last]):
+                spared = facts.get(CITED) or (
+                    result.entity_type == "PERSON"
+                    and not facts.get(INTRODUCED)
+                    and look.heroes.has(text[first:last])
+                )
+                if recogniser not in foreign and not (policy.spare_cited and spared):
                     yield Finding(first, last, result.entity_type, result.score, recogniser)
 
 
@@ -110,18 +117,45 @@ def find(engine: Engine, passages: Sequence[Passage], policy: MaskingPolicy) -> 
     return [_spans_of(engine, passage, policy) for passage in passages]
 
 
+@dataclass(frozen=True, slots=True)
+class Look:
+    """How a passage is looked at."""
+
+    heroes: Heroes
+    threshold: float  # findings that score less fall
+
+
 def _spans_of(engine: Engine, passage: Passage, policy: MaskingPolicy) -> list[Fields]:
-    folded = fold(passage.text)
-    found = _find_in(engine, folded, policy, program=passage.program)
+    text = _SURROGATE.sub("\ufffd", passage.text)  # no library here takes them
+    look = Look(
+        heroes_of(f"{text}\n{passage.about}") if policy.spare_cited else Heroes(),
+        PROGRAM_THRESHOLD if passage.program else PROSE_THRESHOLD,
+    )
+    found, allowed = _find_in(engine, text, policy, look, program=passage.program)
     if (
         passage.seams
     ):  # also each part by itself: a word that ends a part and one that begins the next are two
-        for start, end in pairwise((0, *passage.seams, len(passage.text))):
-            part = fold(passage.text[start:end])
-            for one in _find_in(engine, part, policy, program=passage.program):
-                found.append(one._replace(start=start + one.start, end=start + one.end))
-        found = resolve(passage.text, found)
-    return [_fields(engine.identities, passage.text, one) for one in found]
+        for start, end in pairwise((0, *passage.seams, len(text))):
+            more, _ = _find_in(engine, text[start:end], policy, look, program=passage.program)
+            found += [one._replace(start=start + one.start, end=start + one.end) for one in more]
+        found = [one for one in found if not _is_inside(allowed, one)]
+    resolved = resolve(text, found)
+    spans = [_fields(engine.identities, text, one) for one in resolved]
+    return sorted([*spans, *_kept(allowed, resolved)])
+
+
+def _kept(allowed: Sequence[tuple[int, int]], found: Sequence[Finding]) -> Iterator[Fields]:
+    """What is allowed and holds nothing personal: no second mention is looked for in it either."""
+    for start, end in allowed:
+        index = bisect_left(found, (start,))
+        before = index > 0 and found[index - 1].end > start
+        if not before and (index == len(found) or found[index].start >= end):
+            yield start, end, KEPT, 1.0, "", "", True, []
+
+
+def _is_inside(ranges: Sequence[tuple[int, int]], found: Finding) -> bool:
+    index = bisect_right(ranges, (found.start, sys.maxsize)) - 1
+    return index >= 0 and found.end <= ranges[index][1]
 
 
 def _fields(identities: Identities, text: str, found: Finding) -> Fields:
@@ -136,24 +170,47 @@ def _fields(identities: Identities, text: str, found: Finding) -> Fields:
     return (*found, identity.key, identity.base_form, parts)
 
 
-def _find_in(engine: Engine, folded: Folded, policy: MaskingPolicy, *, program: bool) -> list[Finding]:
+def _find_in(
+    engine: Engine, text: str, policy: MaskingPolicy, look: Look, *, program: bool
+) -> tuple[list[Finding], list[tuple[int, int]]]:
+    """What is personal in the text and not allowed, and where the allowed phrases are."""
+    if program:
+        # Blanked before it is folded: an escape that is read as a quote must not end a literal.
+        spoken = _scanned(engine, only_spoken(text), policy.kinds & _SPOKEN, policy, look)
+        found = [*_cut(spoken, spoken_ranges(text))]
+        found += _scanned(engine, text, policy.kinds - _SPOKEN, policy, look)
+    else:
+        found = _scanned(engine, text, policy.kinds, policy, look)
+    folded = fold(text)
+    allowed = [folded.original(start, end) for start, end in engine.lists.allowed_in(folded.text)]
+    return [one for one in found if not _is_inside(allowed, one)], allowed
+
+
+def _scanned(
+    engine: Engine, text: str, kinds: frozenset[str], policy: MaskingPolicy, look: Look
+) -> list[Finding]:
+    """What recognisers find in the folded text, in the offsets of the text itself."""
+    folded = fold(text)
     if not folded.text.strip():
         return []
-    spoken = only_spoken(folded.text) if program else folded.text
-    if program:
-        found = [
-            *engine.findings(spoken, _SPOKEN, policy, PROGRAM_THRESHOLD),
-            *engine.findings(folded.text, policy.kinds - _SPOKEN, policy, PROGRAM_THRESHOLD),
-        ]
-    else:
-        found = [*engine.findings(spoken, policy.kinds, policy, PROSE_THRESHOLD)]
-    found.extend(_named_again(engine.identities, spoken, [one for one in found if one.kind == "PERSON"]))
-    resolved = resolve(folded.text, found)
+    found = [*engine.findings(folded.text, kinds, policy, look)]
+    found += _named_again(engine.identities, folded.text, [one for one in found if one.kind == "PERSON"])
     return [
         one._replace(start=start, end=end)
-        for one in resolved
+        for one in found
         for start, end in [folded.original(one.start, one.end)]
     ]
+
+
+def _cut(found: Sequence[Finding], ranges: Sequence[tuple[int, int]]) -> Iterator[Finding]:
+    """Findings cut at the borders of literals and comments: what is between them is code."""
+    for one in found:
+        index = max(0, bisect_right(ranges, (one.start, sys.maxsize)) - 1)
+        while index < len(ranges) and ranges[index][0] < one.end:
+            start, end = max(one.start, ranges[index][0]), min(one.end, ranges[index][1])
+            if start < end:
+                yield one._replace(start=start, end=end)
+            index += 1
 
 
 def _other_languages(language: Language | None) -> frozenset[str]:

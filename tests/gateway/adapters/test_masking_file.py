@@ -29,7 +29,9 @@ def test_lists_and_a_policy_of_one_task_are_taken(tmp_path: Path) -> None:
     lists, policies = read_masking_file(file)
     assert lists.allow == ("Анна Каренина",)
     assert lists.deny == ("Bluebird",)
-    assert policies["text"] == MaskingPolicy(frozenset({"PERSON", "LOCATION"}), spare_cited=False)
+    # What is listed is looked for whatever kinds a policy names.
+    wanted = frozenset({"PERSON", "LOCATION", "CUSTOM", "STUDENT_ID"})
+    assert policies["text"] == MaskingPolicy(wanted, spare_cited=False)
     assert policies["chat"] == MaskingPolicy(KINDS)
 
 
@@ -39,9 +41,12 @@ def test_lists_and_a_policy_of_one_task_are_taken(tmp_path: Path) -> None:
         ("allow = [", "no TOML"),
         ("alow = []", "alow"),
         ('deny = [""]', "deny.0"),
+        ('allow = ["!!!"]', "allow.0: an entry needs a letter or a digit"),
         ('student_id = ["(("]', "student_id.0: not a regular expression"),
         ('student_id = ["x*"]', "matches an empty text"),
         ('[policy.essay]\nkinds = ["PERSON"]', "no such task"),
+        ("[policy.text]\nkinds = []", "policy.text.kinds: List should have at least 1 item"),
+        ('[policy.text]\nspare_cited = "no"', "policy.text.spare_cited"),
         ('[policy.text]\nkinds = ["NAME"]', "policy.text.kinds.0: no such kind"),
         ('deny = ["Quillfeather", 5]', "deny.1"),
     ],

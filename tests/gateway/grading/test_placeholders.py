@@ -7,8 +7,9 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from gateway.domain import Masked, Passage, Span
-from gateway.grading.placeholders import StreamUnmasker, mask, new_nonce, settled, unmask, unmask_quote
+from gateway.domain import KEPT, Masked, Passage, Span
+from gateway.grading.placeholders import mask, new_nonce, settled
+from gateway.grading.unmasking import StreamUnmasker, unmask, unmask_quote
 
 NONCE = "k3f9x"
 
@@ -142,6 +143,31 @@ def test_json_stays_json_when_a_number_or_an_escaped_name_is_masked() -> None:
     masked = mask([Passage(document, json=True)], [spans], NONCE)
     assert json.loads(masked.texts[0]) == {"phone": "<PHONE_1_k3f9x>", "who": "<PERSON_1_k3f9x>", "n": [1, 2]}
     assert masked.originals["<PERSON_1_k3f9x>"] == "Анна"
+
+
+def test_a_span_across_the_strings_of_a_document_is_cut_at_their_quotes() -> None:
+    document = '["12 High Road","Ivan",-89031234567,"Leeds LS6","x"]'
+    spans = [Span(2, 14, "ADDRESS"), Span(17, 51, "ADDRESS", identity="i")]
+    masked = mask([Passage(document, json=True)], [spans], NONCE)
+    sent = json.loads(masked.texts[0])
+    assert [value.partition("_")[0] for value in sent] == ["<ADDRESS"] * 5
+    assert unmask(masked.texts[0], masked.originals) == document.replace("-89031234567", '"89031234567"')
+
+
+def test_what_a_deployment_allows_is_no_second_mention() -> None:
+    spans = [[Span(0, 4, "PERSON"), Span(6, 19, KEPT)], []]
+    masked = masked_texts(["Anna, Anna Karenina", "Anna"], spans)
+    assert masked.texts == ("<PERSON_1_k3f9x>, Anna Karenina", "<PERSON_1_k3f9x>")
+    assert [len(found) for found in masked.spans] == [1, 1]
+
+
+@pytest.mark.parametrize(
+    "quote", ["<person_1_k3f9x> помог <PERSON_2_k3f9x>", "1_k3f9x> помог <PERSON_2_k3f9x>"]
+)
+def test_a_quote_never_credits_another_person(quote: str) -> None:
+    originals = {"<PERSON_1_k3f9x>": "Иван", "<PERSON_2_k3f9x>": "Пётр"}
+    text = "<PERSON_1_k3f9x> помог <PERSON_2_k3f9x>."
+    assert unmask_quote(quote, text, ["Иван", "Петру"], originals).endswith("помог Петру")
 
 
 def test_when_nothing_was_found_the_texts_are_the_very_same() -> None:

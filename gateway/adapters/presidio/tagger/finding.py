@@ -7,7 +7,7 @@ from dataclasses import replace
 from gateway.adapters.presidio.tagger.pieces import pieces
 from gateway.adapters.presidio.tagger.reading import Found, Reader
 
-_LATIN = re.compile("[A-Za-z\u00c0-\u024f]")
+_LATIN = re.compile("[A-Za-z\u00c0-\u024f]{2}")
 _CAPITAL = re.compile("(?<![^\\W_])[A-Z\u00c0-\u00de\u0100-\u024f][^\\W\\d_]*")
 # What may stand before the first word of a sentence.
 _OPENING = re.compile(r"(?:^|[.!?:;]|\n)[\s\"'(\[*#>/+-]*(?:\d{1,2}[.)]\s*)?$")
@@ -40,21 +40,21 @@ class Finder:
         self._reader = reader
 
     def find(self, text: str) -> Iterator[Found]:
-        ranges = [(start, end) for start, end in pieces(text) if worth_reading(text[start:end])]
+        ranges = pieces(text, worth_reading)
         read = self._reader.read([text[start:end] for start, end in ranges])
         for (start, _), found in zip(ranges, read, strict=True):
             for one in found:
                 yield replace(one, start=start + one.start, end=start + one.end)
 
 
-def worth_reading(piece: str) -> bool:
+def worth_reading(sentence: str) -> bool:
     """Whether a name or an address could stand in it. Ordinary answers in lower case are passed over."""
-    if not _LATIN.search(piece):
+    if not _LATIN.search(sentence):
         return False
-    for word in _CAPITAL.finditer(piece):
+    for word in _CAPITAL.finditer(sentence):
         if _STARTS.fullmatch(word[0]) and (
-            word[0] == "I" or _OPENING.search(piece[max(0, word.start() - 12) : word.start()])
+            word[0] == "I" or _OPENING.search(sentence[max(0, word.start() - 12) : word.start()])
         ):
             continue
         return True
-    return bool(_LEAD.search(piece) or _NUMBER_OR_LINE.search(piece))
+    return bool(_LEAD.search(sentence) or _NUMBER_OR_LINE.search(sentence))

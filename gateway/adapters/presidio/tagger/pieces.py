@@ -1,6 +1,8 @@
 """A text cut into pieces of a few sentences or lines that are read at once."""
 
 import re
+from collections.abc import Callable, Iterator
+from itertools import pairwise
 
 LONGEST = 320  # characters; no piece has more word pieces than that
 _OVERLAP = 64  # characters two halves of a broken sentence share: longer than nearly every name
@@ -11,22 +13,26 @@ _BREAK = re.compile(
 )
 
 
-def pieces(text: str) -> list[tuple[int, int]]:
-    """Ranges of `text` in order, each at most LONGEST long and not blank; sentences are broken only where
-    one alone is longer, and then the parts overlap."""
-    made: list[tuple[int, int]] = []
-    start = end = 0
-    for stop in [match.end() for match in _BREAK.finditer(text)] + [len(text)]:
-        if stop - start > LONGEST and end > start:
-            made.append((start, end))
-            start = end
-        while stop - start > LONGEST:
-            cut = _blank_before(text, start + LONGEST, start + LONGEST - _OVERLAP)
-            made.append((start, cut))
-            start = _blank_before(text, cut - _OVERLAP, cut - 2 * _OVERLAP)
-        end = stop
-    made.append((start, end))
-    return [(begin, stop) for begin, stop in made if not text[begin:stop].isspace() and begin < stop]
+def pieces(text: str, wanted: Callable[[str], bool] = bool) -> list[tuple[int, int]]:
+    """Ranges of `text` in order, each at most LONGEST long and not blank, without the sentences that are not
+    wanted; sentences are broken only where one alone is longer, and then the parts overlap."""
+    runs: list[tuple[int, int]] = []  # neighbouring sentences that are read together
+    for start, end in pairwise((0, *(match.end() for match in _BREAK.finditer(text)), len(text))):
+        if start == end or text[start:end].isspace() or not wanted(text[start:end]):
+            continue
+        if runs and runs[-1][1] == start and end - runs[-1][0] <= LONGEST:
+            runs[-1] = (runs[-1][0], end)
+        else:
+            runs.append((start, end))
+    return [part for start, end in runs for part in _parts(text, start, end)]
+
+
+def _parts(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
+    while end - start > LONGEST:
+        cut = _blank_before(text, start + LONGEST, start + LONGEST - _OVERLAP)
+        yield start, cut
+        start = _blank_before(text, cut - _OVERLAP, cut - 2 * _OVERLAP)
+    yield start, end
 
 
 def _blank_before(text: str, position: int, least: int) -> int:

@@ -16,11 +16,14 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
+from gateway.adapters.presidio.tagger.plausible import is_plausible
 from gateway.adapters.presidio.tagger.spelling import Spelled, spell, tokenizer
 
 FOLDER = Path(__file__).parent / "model"
 FORMAT = 1
+_CORE = ("PERSON", "ADDRESS")  # the manifest names them first
 _MOST_PLACES = 2_048  # word pieces of one batch, padding included: bounds the memory to about 60 MB
+_MOST_PADDED = 1.2  # times the shortest piece's length
 _EDGES = re.compile(r"[\w.)]")
 
 Probabilities = NDArray[np.float32]
@@ -135,6 +138,8 @@ class Reader:
         best, most = "", 0.0
         for kind, (begin, inside) in self._columns.items():
             score = float(mean[begin] + mean[inside])
+            if best in _CORE and kind not in _CORE:
+                break  # who could be a firm as well is a person
             if score >= max(self._thresholds[kind], most):
                 best, most = kind, score
         if not best:
@@ -144,13 +149,16 @@ class Reader:
 
 
 def _batches(spelled: Sequence[Spelled]) -> Iterator[list[int]]:
-    """Indices of pieces of like length, short ones first."""
+    """Indices of pieces of like length, short ones first: a place of padding costs as much as a word."""
     batch: list[int] = []
     for index in sorted(range(len(spelled)), key=lambda i: len(spelled[i].ids)):
-        if batch and (len(batch) + 1) * len(spelled[index].ids) > _MOST_PLACES:
+        length = len(spelled[index].ids)
+        if batch and (
+            (len(batch) + 1) * length > _MOST_PLACES or length > _MOST_PADDED * len(spelled[batch[0]].ids)
+        ):
             yield batch
             batch = []
-        if len(spelled[index].ids) > 2:
+        if length > 2:
             batch.append(index)
     if batch:
         yield batch
@@ -191,5 +199,6 @@ def _whole(piece: str, run: Sequence[tuple[int, int, float]], kind: str) -> Iter
         start += 1
     while start < end and not _EDGES.match(piece[end - 1]):
         end -= 1
-    if any(map(str.isalnum, piece[start:end])):
-        yield Found(start, end, kind, sum(score for _, _, score in run) / len(run))
+    score = sum(probability for _, _, probability in run) / len(run)
+    if is_plausible(kind, piece, start, end, score):
+        yield Found(start, end, kind, score)

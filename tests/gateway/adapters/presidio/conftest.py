@@ -4,9 +4,9 @@ from collections.abc import Callable
 import pytest
 
 from gateway.adapters.presidio.process import Lists, Start
-from gateway.domain import KINDS, MaskingPolicy, Passage, Span
+from gateway.domain import KEPT, KINDS, MaskingPolicy, Passage, Span
 
-LISTS = Lists(student_ids=(r"ST-\d{6}",))
+LISTS = Lists(allow=("Анна Каренина",), deny=("Project Kestrel",), student_ids=(r"ST-\d{6}",))
 Found = list[tuple[str, str]]  # kind, words
 Find = Callable[..., Found]
 
@@ -23,8 +23,9 @@ def _finder(names: bool) -> Find:
 
     engine = build_engine(Start(names, LISTS, "00"))
 
-    def found(text: str, *, code: bool = False, policy: MaskingPolicy = EVERYTHING) -> Found:
-        spans = [Span(*one) for one in find(engine, [Passage(text, program=code)], policy)[0]]
+    def found(text: str, *, code: bool = False, about: str = "", policy: MaskingPolicy = EVERYTHING) -> Found:
+        passage = Passage(text, program=code, about=about)
+        spans = [Span(*one) for one in find(engine, [passage], policy)[0] if one[2] != KEPT]
         edges = [edge for span in spans for edge in (span.start, span.end)]
         assert edges == sorted(edges)  # in order, not overlapping
         assert all(0 <= span.start < span.end <= len(text) for span in spans)

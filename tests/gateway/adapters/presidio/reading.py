@@ -13,7 +13,23 @@ HOSTILE = 20_000  # characters
 
 
 def said(recognizers: Iterable[Any], text: str, *, program: bool = False) -> Said:
-    """What is over the threshold of prose or of a program, in order, without what lies within another."""
+    """What is over the threshold of prose or of a program, in order, without what lies within another of its
+    kind."""
+    return [(kind, text[start:end]) for start, end, kind in _said(recognizers, text, program=program)]
+
+
+def spans_said(recognizers: Iterable[Any], text: str) -> list[tuple[int, int]]:
+    """Where it stands, what overlaps as one; in order."""
+    spans: list[tuple[int, int]] = []
+    for start, end, _ in _said(recognizers, text):
+        if spans and start < spans[-1][1]:
+            spans[-1] = spans[-1][0], max(end, spans[-1][1])
+        else:
+            spans.append((start, end))
+    return spans
+
+
+def _said(recognizers: Iterable[Any], text: str, *, program: bool = False) -> list[tuple[int, int, str]]:
     from gateway.adapters.presidio.context import NearbyWords
     from gateway.adapters.presidio.folding import fold
     from gateway.adapters.presidio.writing import PROGRAM_THRESHOLD, PROSE_THRESHOLD
@@ -32,7 +48,7 @@ def said(recognizers: Iterable[Any], text: str, *, program: bool = False) -> Sai
         for start, end, kind in spans
         if not any(s <= start and end <= e and (s, e) != (start, end) and k == kind for s, e, k in spans)
     ]
-    return [(kind, text[slice(*folded.original(start, end))]) for start, end, kind in sorted(outer)]
+    return [(*folded.original(start, end), kind) for start, end, kind in sorted(outer)]
 
 
 def slowing(recognizer: Any, unit: str) -> float:

@@ -265,3 +265,32 @@ def test_a_value_across_a_window_edge_is_found_once_and_whole(found: Find) -> No
     for padding in range(1_960, 2_010, 7):
         text = "слово " * (padding // 6) + "х" * (padding % 6) + " Раиса Ветлугина, 8 921 555-01-73, конец"
         assert found(text) == [("PERSON", "Раиса Ветлугина"), ("PHONE", "8 921 555-01-73")]
+
+
+@pytest.mark.parametrize(
+    ("program", "people"),
+    [
+        (r'print("Автор:\nИван Петров")', ["Иван Петров"]),
+        (r'printf("hi\n"); printf("Студент: Иван Петров\n");', ["Иван Петров"]),
+        (r's = "\u0022Иван Петров\u0022"', ["Иван Петров"]),
+        ("names = ['Пётр Зуев', 'Денис Щербак']", ["Пётр Зуев", "Денис Щербак"]),
+    ],
+)
+def test_an_escape_ends_no_literal_and_no_name_runs_across_two(
+    found: Find, program: str, people: list[str]
+) -> None:
+    assert [words for kind, words in found(program, code=True) if kind == "PERSON"] == people
+
+
+def test_what_a_deployment_lists_stays_or_goes_everywhere(found: Find) -> None:
+    text = "Меня зовут Анна Карева. Я видела Анну Каренину, ST-123456, по теме Project Kestrel."
+    assert found(text) == [
+        ("PERSON", "Анна Карева"),
+        ("STUDENT_ID", "ST-123456"),
+        ("CUSTOM", "Project Kestrel"),
+    ]
+
+
+def test_a_hero_of_the_book_in_the_question_is_nobody_here(found: Find) -> None:
+    answer = "Раскольников раскаялся. " * 120 + "Ему помогла Соня Мармеладова."
+    assert found(answer, about="Почему раскаялся герой романа «Преступление и наказание»?") == []

@@ -29,6 +29,10 @@ from gateway.adapters.presidio.folding import fold
         ("٠١٢ ⁸⁹ 8\ufe0f\u20e3", "012 89 8"),
         ("le\u00adna\u200b@\u2060x\u202eru", "lena@xru"),
         ("8\u00a0921\u2009555\u201101", "8 921 555-01"),
+        (r"8\u00a0921\u2028555 Ка\u00adре\u200bва\u202e", "8 921 555 Карева"),
+        ("8%C2%A0921&nbsp;5&#8203;55%0A", "8 921 555\n"),
+        (r"https:\/\/t.me\\/lena \f\blena", "https://t.me/lena \n\nlena"),
+        (r"\u0000lena \ud83dlena \U00110000lena", "\ufffdlena \ufffdlena \ufffdlena"),
     ],
 )
 def test_a_disguise_is_read_as_what_it_shows(written: str, read: str) -> None:
@@ -50,11 +54,22 @@ def test_a_span_covers_whole_escapes_and_what_is_invisible_inside() -> None:
     assert text[slice(*folded.original(start, start + 6))] == "%D0%98ва\u200bн\u0306&#1086;в"
 
 
+@pytest.mark.parametrize(
+    "blank", [r"\u00a0", r"\u200b", r"\\u00ad", r"\ud83d", "%C2%A0", "&nbsp;", r"\f", r"\/"]
+)
+def test_a_span_begins_behind_an_escape_and_never_inside(blank: str) -> None:
+    text = f'"{blank}lena{blank}lena{blank}"'
+    folded = fold(text)
+    start, last = folded.text.index("lena"), folded.text.rindex("lena")
+    assert text[slice(*folded.original(start, start + 4))] == "lena"
+    assert text[slice(*folded.original(start, last + 4))] == f"lena{blank}lena"
+
+
 pieces = st.sampled_from(
     [
         "%D0", "%98", "%40", "%", "\\u04", "18", "\\", "\\x41", "&#64;", "&amp;", "#64;", "&", "\u200b",
         "\u0301", "и", "\u0306", "a", "а", "ﬁ", "½", "𝐈", "_", ".py", "٣", "\ud83d", "\udc08", "ё", " ",
-        "\n", "²", "—",
+        "\n", "²", "—", "\\/", "\\f", "\\u00a0", "\\u00ad", "%C2", "%AD", "&nbsp;", "&shy;", "\\ud800",
     ]
 )  # fmt: skip
 

@@ -1,10 +1,14 @@
 """Who is who. People and numbers are made up."""
 
+from collections.abc import Iterator
+from dataclasses import dataclass
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.adapters.presidio.identity import Identities
+from gateway.adapters.presidio.lexicon import lexicon
 from gateway.adapters.presidio.morphology import morphology
 
 SALT = b"salt of this process"
@@ -63,6 +67,14 @@ def test_one_person_has_one_key_in_every_case_and_order(
         ("Иванов Иван Ильич", "Иванов Иван Петрович"),
         ("Иван Шевчук", "Анна Шевчук"),
         ("Claire Hobbins", "Hobbins Claire"),
+        ("Евгению Иванову", "Евгения Иванова"),
+        ("Евгению Иванову", "Евгении Ивановой"),
+        ("Евгения Иванова", "Евгений Иванов"),
+        ("Камиле Черненко", "Камиль Черненко"),
+        ("Камиле Черненко", "Камилой Черненко"),
+        ("Марину", "Марина"),  # of a man called Марин
+        ("Кравца", "Кравец"),  # may be of «Кравц»
+        ("Регину", "Регина"),
     ],
 )
 def test_what_could_be_two_people_is_never_one(identities: Identities, one: str, other: str) -> None:
@@ -73,6 +85,9 @@ def test_what_could_be_two_people_is_never_one(identities: Identities, one: str,
     ("kind", "one", "other"),
     [
         ("PHONE", "+7 (921) 555-01-73", "8 921 555 01 73"),
+        ("PHONE", "+7 495 123-45-67 доб. 890", "8 (495) 123-45-67"),
+        ("PHONE", "495 123-45-67, ext 12", "7 495 123-45-67 (доб. 890)"),
+        ("PHONE", "+1 903 123 4567 x89", "+1 (903) 123-4567"),
         ("CARD", "4111 1111 1111 1111", "4111-1111-1111-1111"),
         ("IBAN", "GB29 NWBK 6016 1331 9268 19", "gb29nwbk60161331926819"),
         ("SNILS", "112-233-445 95", "11223344595"),
@@ -85,6 +100,17 @@ def test_one_number_is_one_however_it_is_written(
     identities: Identities, kind: str, one: str, other: str
 ) -> None:
     assert identities.of(kind, one) == identities.of(kind, other)
+
+
+def test_numbers_of_several_countries_are_several(identities: Identities) -> None:
+    numbers = (
+        "+7 903 123-45-67",
+        "+1 903 123 4567",
+        "+44 903 123 4567",
+        "+81 90 3123 4567",
+        "+8 903 123 4567",
+    )
+    assert len({identities.of("PHONE", number).key for number in numbers}) == len(numbers)
 
 
 def test_the_base_form_is_the_nominative(identities: Identities) -> None:
@@ -118,7 +144,7 @@ def test_odd_words_have_a_key_too(identities: Identities, words: str) -> None:
 
 # Names whose other sex is another person are told apart above.
 MEN = ("иван", "пётр", "олег", "илья", "лев", "павел", "никита", "тимур", "дмитрий", "андрей", "игорь")
-WOMEN = ("анна", "мария", "ольга", "раиса", "любовь", "зоя", "гульнара", "татьяна", "дарья", "юлия")
+WOMEN = ("анна", "мария", "ольга", "галина", "любовь", "зоя", "гульнара", "татьяна", "дарья", "светлана")
 SURNAMES = (
     "иванов",
     "ветлугин",
@@ -170,3 +196,47 @@ def test_all_cases_of_a_full_name_share_a_key_and_two_people_never_do(
     second = written(other, other_surname, data.draw(cases), data.draw(order))
     assert len(keys(identities, first, again)) == 1
     assert len(keys(identities, first, second)) == 1 + ((person, surname) != (other, other_surname))
+
+
+@dataclass(frozen=True)
+class Bearer:
+    name: str
+    sex: str
+    surname: str
+
+
+def bearers() -> Iterator[tuple[Bearer, str]]:
+    """All who may be called by a name of the list, alone and with surnames of every kind, in every case."""
+    analyzer = morphology()._analyzer
+    for name in sorted(lexicon().common_ru):
+        for parse in analyzer.parse(name):
+            if "Name" not in parse.tag or parse.tag.case != "nomn" or parse.normal_form != name:
+                continue
+            sexes = {"masc": ("masc",), "femn": ("femn",)}.get(parse.tag.gender, ("masc", "femn"))
+            for form in parse.lexeme:
+                if form.tag.number == "sing" and form.tag.case in CASES:
+                    for sex in sexes:
+                        yield Bearer(name.replace("ё", "е"), sex, ""), form.word
+                        for surname in ("иванов", "достоевский", "шевчук", "бойко"):
+                            declined = inflected(surname, "Surn", form.tag.case, sex)
+                            if sex == "femn" and surname == "шевчук":
+                                declined = surname
+                            yield Bearer(name.replace("ё", "е"), sex, surname), f"{form.word} {declined}"
+
+
+def test_nobody_of_the_list_shares_a_key_with_somebody_else_in_any_case(identities: Identities) -> None:
+    """What is spelt alike cannot be told apart, but must be tied to no other form. A man and a woman who are
+    called alike in every case («Саша», «Женя Бойко») are one by their names."""
+    owners: dict[str, set[Bearer]] = {}
+    spellings: dict[str, set[str]] = {}
+    for bearer, words in bearers():
+        key = identities.of("PERSON", words.title()).key
+        owners.setdefault(key, set()).add(bearer)
+        spellings.setdefault(key, set()).add(words.lower().replace("ё", "е"))
+    assert len(owners) > 2_000
+    merged = [
+        {(owner.name, owner.surname) for owner in owners[key]}
+        for key, written in spellings.items()
+        if len(written) > 1
+    ]
+    assert [people for people in merged if len(people) > 1] == []

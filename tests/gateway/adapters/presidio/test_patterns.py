@@ -1,8 +1,10 @@
-"""E-mails, URLs, cards, IBANs, IPs, phones and US numbers, each by its recogniser alone."""
+"""E-mails, cards, IBANs, IPs, phones and US numbers, each by its recogniser alone."""
+
+import json
 
 import pytest
 
-from tests.gateway.adapters.presidio.reading import Said, said, slowing
+from tests.gateway.adapters.presidio.reading import Said, said, slowing, spans_said
 
 
 def _all() -> list[object]:
@@ -32,12 +34,6 @@ def recognizers() -> list[object]:
         ("y = a @ b.T + x @ self.w", []),
         ("see lena@mail.ru.", [("EMAIL", "lena@mail.ru")]),
         ("weights@self.bias + a@b.T", []),
-        ("DSN postgres://u:p@db/x", [("URL", "postgres://u:p@db/x")]),
-        (
-            "get https://s3.x.com/f?v=1&X-Sig-Token=abc now",
-            [("URL", "https://s3.x.com/f?v=1&X-Sig-Token=abc")],
-        ),
-        ("https://x.com/f?page=2&sort=token", []),
         ("from 203.0.113.77:8080", [("IP", "203.0.113.77")]),
         ("section 1.2.3.4, net 10.0.0.0/8, a[1::2], 12:30:45", []),
         ("IP:2001:db8::8a2e:370:7334.", [("IP", "2001:db8::8a2e:370:7334")]),
@@ -111,8 +107,32 @@ def test_in_a_program_a_likely_number_needs_a_word(recognizers: list[object]) ->
     assert said(recognizers, 'x = "4111111111111111"', program=True) == [("CARD", "4111111111111111")]
 
 
+PERSONAL = [
+    "lena@mail.ru", "https://u:p@ex.com/x", "https:\\/\\/x.ru\\/a?token=abc&b=1", "t.me/lena_pilot",
+    "tg: @i_am_lena", "8 921 555-01-73", "+44 20 7946 0958", "4111 1111 1111 1111", "203.0.113.77",
+    "GB29 NWBK 6016 1331 9268 19", "ул. Ленина, д. 5, кв. 12", "221B Baker Street", "родился 06.05.2003",
+    "студенческий билет 1234567", "СНИЛС 112-233-445 95",
+]  # fmt: skip
+AROUND = ['"', "\\", "\n", "\b", "\f", "\0", "\u00a0", "\u00ad", "\u200b", "\u2028", "\ud83d", "«", "/", " "]
+
+
+@pytest.mark.parametrize("value", PERSONAL)
+def test_json_stays_json_around_what_is_taken_out_of_it(value: str) -> None:
+    recognizers = _all()
+    for around in AROUND:
+        for text in (around + value + around, f"a {around}{value}{around} b"):
+            written = json.dumps({"said": text})
+            for document in (written, json.dumps(text, ensure_ascii=False), json.dumps(written)):
+                masked = document
+                for start, end in reversed(spans_said(recognizers, document)):
+                    masked = f"{masked[:start]}[X]{masked[end:]}"
+                assert "[X]" in masked or around in "\\/"  # there some values are another thing
+                json.loads(masked)
+
+
 HOSTILE = [
-    "a", "1", "1 ", "@", "a@b.", "http://a:", "http://a?b=c&", "((((", "+7 ", "8 9", "GB29 ", ":ab", "::",
+    "a", "1", "1 ", "@", "a@b.", "http://a:", "http://a?b=c&", "aa://b?", "aa://x#token",
+    "aa://a?sig", "aa://b:c@.", "aa://b?sig=.", "((((", "+7 ", "8 9", "GB29 ", ":ab", "::",
     "1.1.", "ул. ", "ул. А. ", "г. Аб ", "д. 5, ", "Ab ", "12 Ab ", "Rue Ab ", "Apt 1 ", "born ",
     "born on 5 May ", "1.1.2001 ", "tg @", "tg: ", "is a1 ", "student id ", "зачётка 1", "серия 45", "4 1 ",
     "адрес ", "address Ab ", "\n",

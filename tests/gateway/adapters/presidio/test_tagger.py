@@ -1,4 +1,4 @@
-"""The shipped tagger over sentences of our own; no person in them exists, no sentence is a training template."""
+"""The shipped tagger over sentences of our own, none of them a template. The people are made up."""
 
 import shutil
 from collections.abc import Callable
@@ -78,7 +78,7 @@ def test_subject_matter_is_nobody(tagged: Tag, text: str) -> None:
 
 def test_offsets_are_the_texts_own_over_many_pieces(finder: Finder) -> None:
     filler = (
-        "Das Müsli kostet 3 € \U0001f600. It is warm because the sun shines on the glass all day long.\n" * 12
+        "The café costs 3 € \U0001f600. It is warm because the sun shines on the glass all day long.\n" * 12
     )
     text = f"{filler}Zoë Šimůnková wrote it.\n{filler}Then Tarquin Hobbins checked it."
     found = [one for one in finder.find(text) if one.kind == "PERSON"]
@@ -153,3 +153,12 @@ def test_the_recogniser_marks_who_is_subject_matter() -> None:
     results = NameTagger().analyze(text, ["PERSON"])
     said = [(text[one.start : one.end], one.recognition_metadata[CITED]) for one in results]
     assert said == [("Isaac Newton", True), ("Tarquin Hobbins", False)]
+
+
+def test_an_unsure_word_is_no_person_and_a_king_is_one() -> None:
+    from gateway.adapters.presidio.tagger.recognizer import NameTagger
+
+    text = "Mrs. King asked Ivan King to open the gate."
+    results = NameTagger().analyze(text, ["PERSON"])
+    assert [text[one.start : one.end] for one in results] == ["King", "Ivan King"]
+    assert NameTagger().analyze("GRANT SELECT ON marks; MAX HEAP", ["PERSON"]) == []
