@@ -87,11 +87,11 @@ class Reader:
         options.log_severity_level = 3
         self._session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
         self._tokenizer = tokenizer(words)
-        self._thresholds = known.thresholds
+        self._kinds = [*known.thresholds]
+        self._least = np.array([*known.thresholds.values()], np.float32)
         # Columns of B- and of I- of each kind.
-        self._columns = {
-            kind: (known.tags.index(f"B-{kind}"), known.tags.index(f"I-{kind}")) for kind in known.thresholds
-        }
+        self._begin = np.array([known.tags.index(f"B-{kind}") for kind in self._kinds])
+        self._inside = np.array([known.tags.index(f"I-{kind}") for kind in self._kinds])
 
     def read(self, pieces: Sequence[str]) -> list[list[Found]]:
         """For each piece what stands in it, in order, not overlapping, in the piece's own offsets."""
@@ -121,8 +121,7 @@ class Reader:
     def _found(self, piece: str, spelled: Spelled, tags: Probabilities) -> Iterator[Found]:
         run: list[tuple[int, int, float]] = []  # start, end and probability of neighbouring words of one kind
         run_kind = ""
-        for first, last in _groups(piece, spelled):
-            kind, score, begins = self._kind(tags[first:last])
+        for first, last, kind, score, begins in self._words(piece, spelled, tags):
             if run and (kind != run_kind or begins):
                 yield from _whole(piece, run, run_kind)
                 run = []
@@ -132,20 +131,25 @@ class Reader:
         if run:
             yield from _whole(piece, run, run_kind)
 
-    def _kind(self, tags: Probabilities) -> tuple[str, float, bool]:
-        """The kind of one word, its probability, and whether another of the same kind begins here."""
-        mean = tags.mean(axis=0)
-        best, most = "", 0.0
-        for kind, (begin, inside) in self._columns.items():
-            score = float(mean[begin] + mean[inside])
-            if best in _CORE and kind not in _CORE:
-                break  # who could be a firm as well is a person
-            if score >= max(self._thresholds[kind], most):
-                best, most = kind, score
-        if not best:
-            return "", 0.0, False
-        begin, inside = self._columns[best]
-        return best, most, bool(tags[0, begin] > tags[0, inside])
+    def _words(
+        self, piece: str, spelled: Spelled, tags: Probabilities
+    ) -> Iterator[tuple[int, int, str, float, bool]]:
+        """Each word's pieces `first..last`, its kind, the probability of it (the mean over its pieces), and
+        whether another of the same kind begins here. No kind reaches its threshold: an empty one."""
+        groups = [*_groups(piece, spelled)]
+        if not groups:
+            return
+        firsts, lasts = np.array(groups).T
+        sums = np.add.reduceat(tags[: groups[-1][1]], firsts, axis=0)
+        scores = (sums[:, self._begin] + sums[:, self._inside]) / (lasts - firsts)[:, None]
+        scores[scores < self._least] = 0.0
+        best = scores.argmax(axis=1)
+        rows = np.arange(len(groups))
+        begins = tags[firsts, self._begin[best]] > tags[firsts, self._inside[best]]
+        for (first, last), kind, score, new in zip(
+            groups, best.tolist(), scores[rows, best].tolist(), begins.tolist(), strict=True
+        ):
+            yield first, last, self._kinds[kind] if score else "", score, new
 
 
 def _batches(spelled: Sequence[Spelled]) -> Iterator[list[int]]:
