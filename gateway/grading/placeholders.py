@@ -156,7 +156,7 @@ def _values(passages: Sequence[Passage], spans: Sequence[Sequence[Span]]) -> dic
 
 
 class _Repeats:
-    """Finds exact occurrences of known values at word boundaries.
+    """Finds occurrences of known values at word boundaries: exact ones, and full names whatever their case.
 
     Values are looked up by their first word and then by their few lengths: thousands of values in a long text
     stay near linear, where one alternation of them all would be tried at every character.
@@ -164,6 +164,9 @@ class _Repeats:
 
     def __init__(self, values: Mapping[str, Span], *, identifiers: bool) -> None:
         self._values = values
+        self._full_names = {
+            value.lower(): span for value, span in values.items() if span.kind == "PERSON" and " " in value
+        }
         by_word: dict[str, set[tuple[int, int]]] = {}
         for value in values:
             word = _WORD.search(value)
@@ -171,7 +174,7 @@ class _Repeats:
                 continue
             if not identifiers and _WORD.fullmatch(value):
                 continue
-            by_word.setdefault(word[0], set()).add((word.start(), len(value)))
+            by_word.setdefault(word[0].lower(), set()).add((word.start(), len(value)))
         # longest first: "Anna Smith" is one person, not "Anna" and a rest
         self._shapes = {word: sorted(shapes, key=lambda s: -s[1]) for word, shapes in by_word.items()}
 
@@ -186,12 +189,13 @@ class _Repeats:
     def _between(self, passage: Passage, start: int, end: int) -> Iterator[Span]:
         text, done = passage.text, start
         for word in _WORD.finditer(text, start, end):
-            for lead, length in self._shapes.get(word[0], ()):
+            for lead, length in self._shapes.get(word[0].lower(), ()):
                 first = word.start() - lead
                 last = first + length
                 if first < done or last > end or not _stands_alone(passage, first, last):
                     continue
-                value = self._values.get(text[first:last])
+                said = text[first:last]
+                value = self._values.get(said) or self._full_names.get(said.lower())
                 if value is not None:
                     yield replace(value, start=first, end=last, recogniser=REPEATED, parts=())
                     done = last

@@ -154,6 +154,12 @@ def test_a_span_across_the_strings_of_a_document_is_cut_at_their_quotes() -> Non
     assert unmask(masked.texts[0], masked.originals) == document.replace("-89031234567", '"89031234567"')
 
 
+def test_a_full_name_is_found_again_in_lower_case_and_a_lone_word_is_not() -> None:
+    spans = [[Span(0, 10, "PERSON", identity="a"), Span(15, 19, "PERSON", identity="w")], []]
+    masked = masked_texts(["Anna Smith and Will", "anna smith will, ANNA SMITH"], spans)
+    assert masked.texts[1] == "<PERSON_1_k3f9x> will, <PERSON_1_k3f9x>"
+
+
 def test_what_a_deployment_allows_is_no_second_mention() -> None:
     spans = [[Span(0, 4, "PERSON"), Span(6, 19, KEPT)], []]
     masked = masked_texts(["Anna, Anna Karenina", "Anna"], spans)
