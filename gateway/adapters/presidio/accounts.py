@@ -2,11 +2,12 @@
 
 import re
 
-from presidio_analyzer import LocalRecognizer, Pattern, PatternRecognizer, RecognizerResult
+from presidio_analyzer import LocalRecognizer, Pattern, RecognizerResult
 from presidio_analyzer.nlp_engine import NlpArtifacts
 from stdnum import iban, luhn, numdb
 
 from gateway.adapters.presidio.findings import found
+from gateway.adapters.presidio.sheets import CopiedNumber
 from gateway.adapters.presidio.writing import BEGIN, END, LANGUAGE, NEEDS_CONTEXT, SURE, digits_of
 
 _CARD_CONTEXT = [
@@ -29,9 +30,11 @@ _CARD = [
 ]
 
 
-class Card(PatternRecognizer):
+class Card(CopiedNumber):
     """Numbers of payment cards that pass Luhn, MIR's and Mastercard's second series too. The number of an
     insurance policy has the same check digit: the nearest word before decides."""
+
+    checked = True
 
     def __init__(self) -> None:
         super().__init__(

@@ -10,6 +10,11 @@ from gateway.adapters.presidio.findings import found
 from gateway.adapters.presidio.writing import LANGUAGE, LIKELY, SURE
 
 _CAPITAL = r"[A-ZÀ-Þ][\w'.-]{0,30}+"
+# A number before them counts them: "100 Years Way", "10 Best Way to learn".
+_COUNTED = (
+    r"(?:Years?|Days?|Hours?|Minutes?|Weeks?|Months?|Times?|Steps?|Stages?|Ways?|Rules?|Reasons?|Tips|Best|Main|Easy"
+    r"|Simple|Great|Different|New)"
+)
 _TYPES = (
     r"(?:St(?:reet)?|Ave(?:nue)?|R(?:oa)?d|Blvd|Boulevard|Lane|Ln|Dr(?:ive)?|C(?:our)?t|Pl(?:ace)?|Sq(?:uare)?|Way"
     r"|Ter(?:race)?|Parkway|Pkwy|Highway|Hwy|Cir(?:cle)?|Crescent|Cres|Close|Row|Mews|Grove|Gardens|Trail|Alley"
@@ -52,7 +57,7 @@ _SHAPES: tuple[tuple[Sequence[str], re.Pattern[str]], ...] = (
         [" "],
         re.compile(
             r"\d(?<![\w.,/-]\d)(?:(?<!\b[Ii]n\s\d)(?<!\bof\s\d)|(?!9\d\d\s|0\d\d\s))\d{0,4}[A-Za-z]?(?:[-/]\d{1,4})?"
-            rf",?\s(?:[NSEW]\.?\s)?(?:(?:{_CAPITAL}|\d{{1,3}}(?:st|nd|rd|th)|of|the)\s){{1,4}}"
+            rf",?\s(?!{_COUNTED}\s)(?:[NSEW]\.?\s)?(?:(?:{_CAPITAL}|\d{{1,3}}(?:st|nd|rd|th)|of|the)\s){{1,4}}"
             rf"{_TYPES}\b\.?{_UNIT}{_PLACE}"
         ),
     ),

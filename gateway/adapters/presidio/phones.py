@@ -4,14 +4,16 @@ plans; it decides where writing does not, for it takes 0.1 ms a number."""
 import re
 
 import phonenumbers
-from presidio_analyzer import Pattern, PatternRecognizer
+from presidio_analyzer import Pattern
 
+from gateway.adapters.presidio.sheets import CopiedNumber
 from gateway.adapters.presidio.writing import BEGIN, END, LANGUAGE, LIKELY, NEEDS_CONTEXT, SURE, digits_of
 
 _PHONE_CONTEXT = [
     "phone", "telephone", "tel", "cell", "cellphone", "mobile", "mob", "call", "fax", "desk", "office",
-    "contact", "whatsapp", "viber", "sms", "answering", "messages",
+    "contact", "whatsapp", "viber", "sms", "answering", "messages", "my signal", "on signal",
     "телефон", "тел", "моб", "мобильн", "сотов", "звони", "звонк", "позвон", "факс", "ватсап", "вотсап",
+    "вацап", "вайбер", "номер в сигнале",
 ]  # fmt: skip
 _EXTENSION = r"(?:,? ?(?:x|ext\.?|доб\.?) ?\d{1,5})?"
 _PHONE = [
@@ -45,7 +47,7 @@ _PHONE = [
 _SHORT = 10  # digits: a shorter number after "+" may be a summand, and the numbering plans decide
 
 
-class Phone(PatternRecognizer):
+class Phone(CopiedNumber):
     def __init__(self) -> None:
         super().__init__(
             "PHONE",
@@ -76,7 +78,7 @@ _RUSSIAN = [
     # 8 (903) 397-14-97, 8-812-188-17-87, +7 960 234 97 50, 7.903.397.14.97
     Pattern(
         "with separators",
-        BEGIN + r"(?:\+7|8|7)[ .-]{0,2}\(?[3-9]\d{2}\)?[ .-]{0,2}\d{3}[ .-]\d{2}[ .-]?\d{2}" + END,
+        BEGIN + r"(?:\+7|8|7)[ .-]{0,2}\(?[3-9]\d{2}\)?[ .-]{0,2}\d{3}[ .-]{1,2}\d{2}[ .-]{0,2}\d{2}" + END,
         SURE,
     ),
     Pattern(
@@ -95,15 +97,18 @@ _RUSSIAN = [
         "one by one", BEGIN + r"(?<!\d )(?:\+ ?7|[78])(?:[ .-][3-9])(?:[ .-]\d){9}(?! ?\d)" + END, LIKELY
     ),
     Pattern("without prefix", BEGIN + r"9\d{2}[ -]\d{3}[ -]\d{2}[ -]\d{2}" + END, LIKELY),
+    Pattern(
+        "mobile, bare, without prefix", BEGIN + r"9\d{2}[ -]?\d{3}[ -]?\d{2}[ -]?\d{2}" + END, NEEDS_CONTEXT
+    ),
     Pattern("city, bare", BEGIN + r"[78][3-9]\d{9}" + END, NEEDS_CONTEXT),
 ]
 _RUSSIAN_CONTEXT = [
     "тел", "телефон", "моб", "мобильн", "сотов", "звони", "звонк", "позвон", "факс", "номер", "phone", "tel",
-    "mobile", "call",
+    "mobile", "call", "вайбер", "ватсап", "вотсап", "вацап", "whatsapp", "viber",
 ]  # fmt: skip
 
 
-class RussianPhone(PatternRecognizer):
+class RussianPhone(CopiedNumber):
     def __init__(self) -> None:
         super().__init__(
             "PHONE",

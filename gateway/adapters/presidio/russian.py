@@ -2,11 +2,12 @@
 
 import re
 
-from presidio_analyzer import EntityRecognizer, Pattern, PatternRecognizer
+from presidio_analyzer import EntityRecognizer, Pattern
 from stdnum import luhn
 from stdnum.ru import inn
 
 from gateway.adapters.presidio.checksums import is_snils
+from gateway.adapters.presidio.sheets import CopiedNumber
 from gateway.adapters.presidio.writing import BEGIN, END, LANGUAGE, LIKELY, NEEDS_CONTEXT, SURE, digits_of
 
 _PASSPORT = [
@@ -17,14 +18,17 @@ _PASSPORT = [
     ),
     Pattern("number sign", BEGIN + r"\d{2} ?\d{2} ?(?:№|номер) ?\d{6}" + END, SURE),
     Pattern("номер, серия", r"(?<!\w)(?:№|номер) ?\d{6},? *сери[яиюей]{1,2}:? *\d{2} ?\d{2}(?!\w)", SURE),
-    Pattern("digits", BEGIN + r"\d{2}[ -]?\d{2}[ -]?\d{6}" + END, NEEDS_CONTEXT),
+    Pattern("digits", BEGIN + r"\d{2}[ -]{0,2}\d{2}[ -]{0,2}\d{6}" + END, NEEDS_CONTEXT),
     Pattern("for travel", BEGIN + r"\d{2} ?(?:№ ?)?\d{7}" + END, NEEDS_CONTEXT),
     Pattern("one by one", BEGIN + r"\d(?: \d){9}(?! ?\d)" + END, NEEDS_CONTEXT),
+    Pattern("birth certificate", BEGIN + r"[IVXLC]{1,4} ?- ?[А-ЯЁ]{2} ?(?:№|номер)? ?\d{6}" + END, LIKELY),
 ]
 
 
-class Inn(PatternRecognizer):
+class Inn(CopiedNumber):
     """Twelve digits with right check digits stand alone; ten (one in ten is right by chance) need a word."""
+
+    checked = True
 
     def __init__(self) -> None:
         super().__init__(
@@ -47,8 +51,10 @@ class Inn(PatternRecognizer):
         return digits.startswith("00") or not inn.is_valid(digits)
 
 
-class Snils(PatternRecognizer):
+class Snils(CopiedNumber):
     """The usual grouping stands alone; eleven bare digits look like a phone and need a word."""
+
+    checked = True
 
     def __init__(self) -> None:
         super().__init__(
@@ -56,7 +62,7 @@ class Snils(PatternRecognizer):
             name="Snils",
             supported_language=LANGUAGE,
             patterns=[
-                Pattern("grouped", BEGIN + r"\d{3}[ -]\d{3}[ -]\d{3}[ -]\d{2}" + END, SURE),
+                Pattern("grouped", BEGIN + r"\d{3}[ -]{1,2}\d{3}[ -]{1,2}\d{3}[ -]{1,2}\d{2}" + END, SURE),
                 Pattern("bare", BEGIN + r"\d{9}[ -]?\d{2}" + END, NEEDS_CONTEXT),
                 Pattern("one by one", BEGIN + r"\d(?:[ .-]\d){10}(?! ?\d)" + END, NEEDS_CONTEXT),
                 Pattern(
@@ -71,9 +77,11 @@ class Snils(PatternRecognizer):
         return not is_snils(digits_of(pattern_text))
 
 
-class Oms(PatternRecognizer):
+class Oms(CopiedNumber):
     """The uniform number of an insured person, 16 digits. Its rule doubles the digits in odd places as one
     number, which has the digit sum of Luhn's rule: a card's check digit, so a word must say what it is."""
+
+    checked = True
 
     def __init__(self) -> None:
         super().__init__(
@@ -93,7 +101,7 @@ class Oms(PatternRecognizer):
 
 
 def recognizers() -> list[EntityRecognizer]:
-    passport = PatternRecognizer(
+    passport = CopiedNumber(
         "PASSPORT",
         name="Passport",
         supported_language=LANGUAGE,

@@ -3,6 +3,8 @@
 import re
 from collections.abc import Iterator
 
+from gateway.adapters.presidio.folding import fold
+
 LANGUAGE = "xx"  # texts are mixed: every recogniser reads every text
 # A word that names a finding and stands near raises its score by .35 (context.py).
 SURE, LIKELY, NEEDS_CONTEXT = 0.9, 0.6, 0.3
@@ -12,6 +14,8 @@ PROSE_THRESHOLD, PROGRAM_THRESHOLD = 0.5, 0.62
 # Where a number may begin and end: «тел.8921...» and «ИНН7707...» do, the tail of a hash or of 3.14 does not.
 BEGIN, END = r"(?<![A-Za-z0-9_])(?<!\d[.-])", r"(?!\w)(?![.-]\d)"
 
+WORD = re.compile(r"[^\W_]+")
+
 _DIGITS = re.compile("[0-9]+")
 _SEPARATORS = str.maketrans("", "", " .-()+_/*\n\t")
 
@@ -19,6 +23,11 @@ _SEPARATORS = str.maketrans("", "", " .-()+_/*\n\t")
 def digits_of(text: str) -> str:
     """A number without what it is grouped by."""
     return text.translate(_SEPARATORS)
+
+
+def has_word(entry: str) -> bool:
+    """Whether a phrase of a deployment's lists has a letter or a digit to be found by."""
+    return WORD.search(fold(entry).text) is not None
 
 
 def near_digits(text: str, before: int, after: int) -> Iterator[tuple[int, int]]:

@@ -51,6 +51,7 @@ def test_words_that_promise_an_address_are_enough(recognizers: list[object]) -> 
         "В п. 5 и д. 3 задачи пл. треугольника 12; стр. 15, рис. 3",
         "In 1950 Sunset Boulevard was filmed. There are 12 Monkeys in 3 Parts.",
         "The address is 10 Mbit wide; page 5 of Section 3",
+        "100 Years Way and the 10 Best Way to learn",
     ],
 )
 def test_streets_and_numbers_of_an_answer_stay(recognizers: list[object], text: str) -> None:

@@ -135,7 +135,8 @@ HOSTILE = [
     "aa://a?sig", "aa://b:c@.", "aa://b?sig=.", "((((", "+7 ", "8 9", "GB29 ", ":ab", "::",
     "1.1.", "ул. ", "ул. А. ", "г. Аб ", "д. 5, ", "Ab ", "12 Ab ", "Rue Ab ", "Apt 1 ", "born ",
     "born on 5 May ", "1.1.2001 ", "tg @", "tg: ", "is a1 ", "student id ", "зачётка 1", "серия 45", "4 1 ",
-    "адрес ", "address Ab ", "\n",
+    "адрес ", "address Ab ", "\n", "тг a", "github: a-", "github.com/", "git@a.", "icq 1", "ID 1",
+    "roll no 1", "uni: ab1", "я 2001 ", "born A ",
 ]  # fmt: skip
 
 
