@@ -16,6 +16,7 @@ _ENDING = re.compile(
     r"(?:[аяуюеёиыоьй]|[оеё]м|[оеёы]й|[ыи]м|ий|ая|ую|ью|и[яюи]|ь[яеи]|[ое]го|[ое]му|ие[мй]|ье[мй])?"
 )
 _LETTERS = re.compile(r"[^\W\d_]+")
+_JOINED = re.compile(r"[^\W\d_]+(?: ?[-\u2010-\u2015] ?[^\W\d_]+)+")
 
 _TERM_NOUN = (
     r"(?i)(?<!\w)(?:закон|теорем|метод|алгоритм|формул|дерев|уравнени|неравенств|правил|критери|распределени|интеграл"
@@ -101,6 +102,8 @@ class Lexicon:
                 or _in_a_term(text, start, end)
                 or is_a_programming_language(text, start, end)
             )
+        if _JOINED.fullmatch(text, start, end) and self._are_terms(words):
+            return True
         return any(self._is_the_famous(words[i], words[:i] + words[i + 1 :]) for i in (len(words) - 1, 0))
 
     def _is_a_ruler(self, words: list[str], text: str, start: int) -> bool:
@@ -110,6 +113,12 @@ class Lexicon:
         if not number or (len(words) == 2 and words[1] != number[1].lower()) or len(words) > 2:
             return False
         return name in self.given_en and len(number[1]) > 1 if name.isascii() else self.is_given_ru(name)
+
+    def _are_terms(self, words: list[str]) -> bool:
+        """«Менделеева-Клапейрона», "Mann-Whitney": each half by itself, one of them nobody's at hand."""
+        return any(stem_in(word, self.terms) for word in words) and all(
+            stem_in(word, self.terms) or stem_in(word, self.shared_terms) for word in words
+        )
 
     def _is_the_famous(self, surname: str, others: list[str]) -> bool:
         for known in (self.terms, self.shared_terms):

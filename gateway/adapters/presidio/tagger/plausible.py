@@ -32,8 +32,10 @@ _MOST_COMMAS = 3  # from there on, without a number or a word for a street, it i
 
 _IDENTIFIER = re.compile(
     r"(?:is|has|get|set|new|next|make|add|remove|to|on|param|num|max|min|all|can|should|create|update|delete|find"
-    r"|handle|parse|read|write|print|init|load|save|check|count)[A-Z]\w*|(?!Ma?c)(?:[A-Z][a-z]{2,}){3,}"
+    r"|handle|parse|read|write|print|init|load|save|check|count)[A-Z]\w*"
 )
+_HUMPS = re.compile("(?:[A-Z][a-z]+){2,}")
+_HUMP = re.compile("[A-Z][a-z]+")
 # Spared only in a list with a town that nobody is called.
 _TOWNS_TOO = frozenset(("london", "paris", "berlin", "rome", "vienna", "milan"))
 _NEIGHBOUR_BEFORE, _NEIGHBOUR_AFTER = (
@@ -61,7 +63,12 @@ def _are_words(words: str) -> bool:
     """Nothing but identifiers and words that nobody is called; a lone letter is as its neighbours are."""
     never, _ = _nobody()
     parts = [part for part in _LETTERS.findall(words) if len(part) > 1]
-    return bool(parts) and all(part.lower() in never or _IDENTIFIER.fullmatch(part) for part in parts)
+    return bool(parts) and all(
+        part.lower() in never
+        or _IDENTIFIER.fullmatch(part)
+        or (_HUMPS.fullmatch(part) and any(hump.lower() in never for hump in _HUMP.findall(part)))
+        for part in parts
+    )
 
 
 def _is_a_town(text: str, start: int, end: int) -> bool:

@@ -30,7 +30,7 @@ from gateway.adapters.presidio.tagger.plausible import is_plausible
         ("PERSON", "Ng", 0.5, True),
         ("PERSON", "NG", 0.98, True),
         ("PERSON", "McDonald", 0.5, True),
-        ("PERSON", "MacLeodSmith", 0.5, True),
+        ("PERSON", "AnnaMariaKovaleva", 0.5, True),
         ("PERSON", "DeShawn", 0.5, True),
         ("PERSON", "Elif", 0.5, True),
         ("PERSON", "Max Field", 0.5, True),
