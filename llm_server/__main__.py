@@ -53,12 +53,21 @@ def fetch(settings: plan.Settings) -> Path:
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     from huggingface_hub import HfApi, errors, snapshot_download  # noqa: PLC0415 - see above
 
-    wanted = {"revision": settings.revision, "allow_patterns": list(plan.WANTED_FILES)}
+    def fetched(*, cached: bool) -> Path:
+        return Path(
+            snapshot_download(
+                settings.model,
+                revision=settings.revision,
+                allow_patterns=list(plan.WANTED_FILES),
+                local_files_only=cached,
+            )
+        )
+
     try:
         info = HfApi().model_info(settings.model, revision=settings.revision, timeout=HUB_TIMEOUT_S)
         plan.refuse_pickles(settings.model, [file.rfilename for file in info.siblings or []])
         print(f"llm_server: fetching {settings.model} (kept for the next start)", flush=True)
-        return Path(snapshot_download(settings.model, **wanted))
+        return fetched(cached=False)
     except errors.GatedRepoError:
         raise plan.Refusal(f"{settings.model} asks for its licence to be accepted: set HF_TOKEN.") from None
     except (errors.RepositoryNotFoundError, errors.RevisionNotFoundError, errors.HFValidationError):
@@ -68,7 +77,7 @@ def fetch(settings: plan.Settings) -> Path:
     except Exception as failure:  # noqa: BLE001 - the hub's client raises what its HTTP library raises
         reason = type(failure).__name__
     try:
-        return Path(snapshot_download(settings.model, **wanted, local_files_only=True))
+        return fetched(cached=True)
     except OSError:
         raise ConnectionError(f"the hub is not reachable ({reason})") from None
 

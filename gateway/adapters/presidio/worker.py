@@ -128,7 +128,9 @@ class Look:
 def _spans_of(engine: Engine, passage: Passage, policy: MaskingPolicy) -> list[Fields]:
     text = _SURROGATE.sub("\ufffd", passage.text)  # no library here takes them
     look = Look(
-        heroes_of(f"{text}\n{passage.about}") if policy.spare_cited else Heroes(),
+        heroes_of(f"{text}\n{passage.about}")
+        if policy.spare_cited and "PERSON" in policy.kinds
+        else Heroes(),
         PROGRAM_THRESHOLD if passage.program else PROSE_THRESHOLD,
     )
     found, allowed = _find_in(engine, text, policy, look, program=passage.program)

@@ -17,6 +17,10 @@ from gateway.adapters.presidio.tagger.reading import Found, Reader, kinds
 _LEAST_SCORE = 0.5
 _AROUND = 80  # characters to either side that tell the language
 _CYRILLIC, _LATIN = re.compile("[А-Яа-яЁё]"), re.compile("[A-Za-z]")
+_RUSSIAN_LEAD = re.compile(
+    r"(?i)(?<!\w)(?:студент|автор|преподавател|учител|учени[кц]|одно(?:курсни|группни|классни)|зовут|имя|фамили|фио"
+    r"|выполнил|подготовил|сдал|подпись|друг|подруг|товарищ|коллег)\w{0,6}\W{1,4}$"
+)
 _NEXT_WORD = re.compile(" [A-Z][a-z]+(?!\\w)")
 
 
@@ -58,10 +62,15 @@ class NameTagger(LocalRecognizer):
         return words.isupper() if " " in words else one.score < SURE
 
     def _is_a_brand(self, text: str, one: Found) -> bool:
-        """A lone Latin word amid Russian ones: people are written in Cyrillic there, firms are not. Who is
-        introduced («Автор: Smith») or known by a given name is left to the rules and to slovnet."""
+        """Latin words amid Russian ones: people are written in Cyrillic there, firms are not. A person is who is
+        introduced («Студент Bao Tran») or has a given name of the list; slovnet may still know others."""
         words = text[one.start : one.end]
-        if one.kind != "PERSON" or " " in words or words.lower() in self._lexicon.given_en:
+        known = self._lexicon
+        if one.kind != "PERSON" or any(
+            word in known.given_en or word in known.ambiguous_en for word in words.lower().split()
+        ):
+            return False
+        if _RUSSIAN_LEAD.search(text[max(0, one.start - _AROUND) : one.start]):
             return False
         around = text[max(0, one.start - _AROUND) : one.start] + text[one.end : one.end + _AROUND]
         return len(_CYRILLIC.findall(around)) > len(_LATIN.findall(around))
