@@ -62,7 +62,7 @@ class NameTagger(LocalRecognizer):
         return words.isupper() if " " in words else one.score < SURE
 
     def _is_a_brand(self, text: str, one: Found) -> bool:
-        """Latin words amid Russian ones: people are written in Cyrillic there, firms are not. A person is who is
+        """Latin words amid Russian ones: there people are written in Cyrillic and firms are not. A person is
         introduced («Студент Bao Tran») or has a given name of the list; slovnet may still know others."""
         words = text[one.start : one.end]
         known = self._lexicon
