@@ -24,12 +24,11 @@ from gateway.adapters.presidio.process import Start
 from gateway.adapters.presidio.program_text import only_spoken, spoken_ranges
 from gateway.adapters.presidio.russian_names import RussianNames
 from gateway.adapters.presidio.slovnet_names import SlovnetNames
+from gateway.adapters.presidio.windows import windows
 from gateway.adapters.presidio.writing import LANGUAGE, PROGRAM_THRESHOLD, PROSE_THRESHOLD
 from gateway.domain import KEPT, OPTIONAL_KINDS, Language, MaskingPolicy, Passage
 from gateway.grading.placeholders import REPEATED
 
-_WINDOW = 2_000  # characters read at once: bounds every cost of Presidio's that grows with the square
-_OVERLAP = 300  # characters two neighbours share: longer than any finding and its context
 _PART_SCORE = 0.6
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _WORD = re.compile(r"[^\W\d_]++")
@@ -61,7 +60,7 @@ class Engine:
         if not wanted:
             return
         foreign = _other_languages(policy.language)
-        for start, end in _windows(text):
+        for start, end in windows(text):
             for result in self.analyzer.analyze(
                 text[start:end], LANGUAGE, entities=wanted, score_threshold=look.threshold
             ):
@@ -127,16 +126,12 @@ class Look:
 
 def _spans_of(engine: Engine, passage: Passage, policy: MaskingPolicy) -> list[Fields]:
     text = _SURROGATE.sub("\ufffd", passage.text)  # no library here takes them
-    look = Look(
-        heroes_of(f"{text}\n{passage.about}")
-        if policy.spare_cited and "PERSON" in policy.kinds
-        else Heroes(),
-        PROGRAM_THRESHOLD if passage.program else PROSE_THRESHOLD,
-    )
+    spares_heroes = policy.spare_cited and "PERSON" in policy.kinds
+    heroes = heroes_of(f"{text}\n{passage.about}") if spares_heroes else Heroes()
+    look = Look(heroes, PROGRAM_THRESHOLD if passage.program else PROSE_THRESHOLD)
     found, allowed = _find_in(engine, text, policy, look, program=passage.program)
-    if (
-        passage.seams
-    ):  # also each part by itself: a word that ends a part and one that begins the next are two
+    if passage.seams:
+        # Also each part by itself: a word that ends a part and one that begins the next are two.
         for start, end in pairwise((0, *passage.seams, len(text))):
             more, _ = _find_in(engine, text[start:end], policy, look, program=passage.program)
             found += [one._replace(start=start + one.start, end=start + one.end) for one in more]
@@ -235,24 +230,3 @@ def _named_again(identities: Identities, text: str, people: Sequence[Finding]) -
         for word in words:
             if word[0] in parts:
                 yield Finding(word.start(), word.end(), "PERSON", _PART_SCORE, REPEATED)
-
-
-def _windows(text: str) -> Iterator[tuple[int, int]]:
-    """Overlapping stretches that begin and end at a blank where there is one near."""
-    start = 0
-    while True:
-        end = start + _WINDOW
-        if end >= len(text):
-            yield start, len(text)
-            return
-        end = _blank_before(text, end)
-        yield start, end
-        start = _blank_before(text, end - _OVERLAP)
-
-
-def _blank_before(text: str, position: int) -> int:
-    """The nearest blank among the hundred characters before, or the position itself."""
-    for index in range(position, position - 100, -1):
-        if text[index].isspace():
-            return index
-    return position
