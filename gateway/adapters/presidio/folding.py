@@ -27,6 +27,7 @@ _FEW = (
 # Everything outside ASCII and Russian is looked at; marks are what is written over, under or into a letter.
 _MARKS = "\u0300-\u036f\u0483-\u0489\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe00-\ufe0f\ufe20-\ufe2f"
 _MARK = re.compile(f"[{_MARKS}]")
+_EMPHASIS = re.compile(r"(?<![^\W_])_++(?=[^\W_])|(?<=[^\W_])_++(?![^\W_])")
 _ODD = re.compile("[^\\x00-\\x7fА-яЁё]")
 _ODD_OR_MARKED = re.compile(f"(?s:.)[{_MARKS}]++|[^\\x00-\\x7fА-яЁё]")
 _MARKS_READ = 4  # after one letter: composing takes the square of their number, and no letter has more
@@ -104,6 +105,8 @@ def fold(text: str) -> Folded:
         steps.append(units)
     if not text.isascii():
         text = _in_one_script(text)
+    if "_" in text:  # emphasis: «_8-903-123-45-67_»
+        text = _EMPHASIS.sub(lambda marks: " " * len(marks[0]), text)
     return Folded(text, tuple(filter(None, reversed(steps))))
 
 

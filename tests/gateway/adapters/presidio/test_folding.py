@@ -117,3 +117,7 @@ def test_folding_takes_linear_time(unit: str) -> None:
         return time.process_time() - started
 
     assert min(seconds(100_000) / max(seconds(50_000), 0.02) for _ in range(3)) < 3
+
+
+def test_emphasis_is_no_part_of_a_word_and_an_underscore_inside_one_is() -> None:
+    assert fold("_8-903_ __a@b.ru__ Ivanov_Ivan.py").text == " 8-903    a@b.ru   Ivanov_Ivan.py"
