@@ -64,6 +64,7 @@ class Settings(BaseSettings):
     # Masking.
     mask_personal_data: bool = True  # False only for a model that may see everything
     mask_names: bool = True  # False: no NER model is loaded; names are found by rules and lists only
+    mask_spacy_model: str = ""  # a spaCy pipeline's name or folder that finds names too; empty: none
     mask_workers: int = Field(1, ge=1)
     mask_timeout_s: float = Field(10.0, gt=0, lt=60)
     mask_cache_size: int = Field(20_000, ge=0)  # findings remembered, about 300 bytes each; 0: none
@@ -161,7 +162,13 @@ class Settings(BaseSettings):
     def analyzer_pool(self) -> AnalyzerPool:
         """A pool that finds personal data; whoever starts it closes it."""
         lists, _ = self._masking
-        return AnalyzerPool(self.mask_workers, self.mask_names, lists, timeout_s=self.mask_timeout_s)
+        return AnalyzerPool(
+            self.mask_workers,
+            self.mask_names,
+            lists,
+            self.mask_spacy_model,
+            timeout_s=self.mask_timeout_s,
+        )
 
     @property
     def choices(self) -> Choices:

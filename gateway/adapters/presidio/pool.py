@@ -47,6 +47,7 @@ class AnalyzerPool:
     `workers`: processes, one request at a time each.
     `names`: names by NER too; without it by rules only (a worker is lighter then, see docs/masking.md).
     `lists`: what a deployment knows by itself.
+    `spacy_model`: a spaCy pipeline's name or folder, one more recogniser; empty: none.
     `max_waiting`: requests that may wait before Overloaded.
     `timeout_s`: seconds the analysis of a slice may take before its worker is killed and replaced; a slice
     that waits twice as long is refused. Under Presidio's own 60 s, when it skips a slow pattern: a leak.
@@ -57,6 +58,7 @@ class AnalyzerPool:
         workers: int = 1,
         names: bool = True,
         lists: Lists = NO_LISTS,
+        spacy_model: str = "",
         max_waiting: int = 256,
         timeout_s: float = 10.0,
     ) -> None:
@@ -65,7 +67,7 @@ class AnalyzerPool:
         self._timeout_s = timeout_s
         self._waiting: asyncio.Queue[_Job] = asyncio.Queue(max_waiting)
         # One secret for all workers: they must call the same person the same.
-        start = Start(names, lists, secrets.token_bytes(16).hex())
+        start = Start(names, lists, secrets.token_bytes(16).hex(), spacy_model)
         self._slots = [_Slot(self._waiting, start, timeout_s) for _ in range(workers)]
 
     async def start(self) -> None:

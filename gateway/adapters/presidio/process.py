@@ -43,6 +43,7 @@ class Start:
     names: bool  # names by NER too, not by rules only
     lists: Lists
     salt: str = field(repr=False)  # hex; keys the identities of people and numbers
+    spacy_model: str = ""  # a pipeline's name or folder; empty: spaCy is not even imported
 
 
 def request(passages: Sequence[Passage], policy: MaskingPolicy) -> dict[str, object]:
@@ -64,15 +65,16 @@ def serve(parent: int) -> None:
     answers = os.fdopen(os.dup(1), "wb", buffering=0)
     os.dup2(2, 1)  # a library's print must not land between frames
 
-    leave_spacy_out()
+    told = _receive(requests)
+    if told is None:
+        return
+    start = Start(**{**told, "lists": Lists(**told["lists"])})
+    if not start.spacy_model:
+        leave_spacy_out()
     # Heavy (Presidio, numpy, slovnet): only here, after the thread settings that numpy reads at import.
     from gateway.adapters.presidio.worker import build_engine, find  # noqa: PLC0415
 
-    start = _receive(requests)
-    if start is None:
-        return
-    lists = Lists(**start["lists"])
-    engine = build_engine(Start(start["names"], lists, start["salt"]))
+    engine = build_engine(start)
     find(engine, [Passage(_WARM_UP)], MaskingPolicy(KINDS))
     logging.disable(logging.CRITICAL)  # from here on students' texts pass: nothing may be printed
     _send(answers, True)

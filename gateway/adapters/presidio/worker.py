@@ -97,6 +97,10 @@ def build_engine(start: Start) -> Engine:
         from gateway.adapters.presidio.tagger.recognizer import NameTagger  # noqa: PLC0415
 
         recognizers += [SlovnetNames(), NameTagger()]
+    if start.spacy_model:
+        from gateway.adapters.presidio.spacy_names import SpacyNames  # noqa: PLC0415 - spaCy
+
+        recognizers.append(SpacyNames(start.spacy_model))
     return Engine(
         analyzer=AnalyzerEngine(
             registry=RecognizerRegistry(recognizers, supported_languages=[LANGUAGE]),
