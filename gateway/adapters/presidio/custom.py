@@ -21,8 +21,6 @@ from gateway.adapters.presidio.writing import LANGUAGE, SURE, WORD, has_word
 
 KIND = "CUSTOM"
 
-_MARKS = " .,;:!?\"'«»“”()_"
-
 _CYRILLIC = re.compile(r"[а-яё]+")
 _APART = re.compile(  # what may stand between two words of one phrase
     r"(?:(?!\n)[\W_]){0,3}\n?(?:(?!\n)[\W_]){0,3}"
@@ -107,13 +105,6 @@ class CustomLists:
     def __init__(self, allow: Sequence[str], deny: Sequence[str]) -> None:
         self._allowed = Phrases(allow, every_reading=False)
         self.denied = Phrases(deny, every_reading=True)
-
-    def is_allowed(self, words: str) -> bool:
-        """Whether the whole of a finding is an allowed phrase."""
-        if not self._allowed:
-            return False
-        first = WORD.search(words)
-        return first is not None and (first.start(), len(words.rstrip(_MARKS))) in self.allowed_in(words)
 
     def allowed_in(self, text: str) -> list[tuple[int, int]]:
         """Where allowed phrases stand in a folded text, from left to right, apart. No part of one is

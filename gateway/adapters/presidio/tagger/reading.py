@@ -21,7 +21,6 @@ from gateway.adapters.presidio.tagger.spelling import Spelled, spell, tokenizer
 
 FOLDER = Path(__file__).parent / "model"
 FORMAT = 1
-_CORE = ("PERSON", "ADDRESS")  # the manifest names them first
 _MOST_PLACES = 2_048  # word pieces of one batch, padding included: bounds the memory to about 60 MB
 _MOST_PADDED = 1.2  # times the shortest piece's length
 _EDGES = re.compile(r"[\w.)]")

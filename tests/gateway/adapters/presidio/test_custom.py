@@ -20,21 +20,20 @@ def denied(text: str) -> list[str]:
 
 @pytest.mark.parametrize(
     "words",
-    ["Ньютон", "НЬЮТОНОМ", "«Ньютону».", "Новой Земли", "Ветлугиной", "CLAIRE  HOBBINS", "+7 800 555-35-35"],
+    ["Ньютон", "НЬЮТОНОМ", "Новой Земли", "Ветлугиной", "CLAIRE  HOBBINS", "7 800 555-35-35"],
 )
 def test_an_allowed_phrase_is_allowed_in_every_form(words: str) -> None:
-    assert LISTS.is_allowed(words)
+    assert LISTS.allowed_in(f"«{words}».") == [(1, 1 + len(words))]
 
 
 @pytest.mark.parametrize(
-    "words", ["Иван Ньютон", "Ньютоновский", "Ветлугин", "Земля", "Hobbins", "", "...", "+7 800 555-35-36"]
+    "words", ["Ньютоновский", "Ветлугин", "Земля", "Hobbins", "", "...", "+7 800 555-35-36"]
 )
 def test_a_part_of_it_or_another_word_is_not(words: str) -> None:
-    assert not LISTS.is_allowed(words)
+    assert LISTS.allowed_in(words) == []
 
 
 def test_nothing_is_allowed_or_denied_by_an_empty_list() -> None:
-    assert not CustomLists([], []).is_allowed("Ньютон")
     assert CustomLists([], []).allowed_in("Ньютон") == []
     assert DenyList(CustomLists([], [])).analyze("Ньютон ...", []) == []
 
