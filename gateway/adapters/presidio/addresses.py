@@ -8,11 +8,11 @@ the flat to the right.
 import re
 from collections.abc import Iterator
 
-from presidio_analyzer import EntityRecognizer, LocalRecognizer, RecognizerResult
-from presidio_analyzer.nlp_engine import NlpArtifacts
+from presidio_analyzer import EntityRecognizer, RecognizerResult
 
 from gateway.adapters.presidio.findings import found
 from gateway.adapters.presidio.latin_addresses import LatinAddress
+from gateway.adapters.presidio.reading import TextRecognizer
 from gateway.adapters.presidio.writing import LANGUAGE, LIKELY, SURE, near_digits
 
 _STREET = re.compile(
@@ -88,19 +88,11 @@ _DORMITORY = re.compile(
 )
 
 
-class RussianAddress(LocalRecognizer):
+class RussianAddress(TextRecognizer):
     def __init__(self) -> None:
         super().__init__(["ADDRESS"], supported_language=LANGUAGE, name="RussianAddress")
 
-    def load(self) -> None:
-        """Nothing to load."""
-
-    def analyze(
-        self,
-        text: str,
-        entities: list[str],  # noqa: ARG002
-        nlp_artifacts: NlpArtifacts | None = None,  # noqa: ARG002
-    ) -> list[RecognizerResult]:
+    def read(self, text: str) -> list[RecognizerResult]:
         return [
             found(self, "ADDRESS", first, last, score)
             for start, end in near_digits(text, _LONGEST, _LONGEST_ROOM)

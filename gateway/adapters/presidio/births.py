@@ -8,12 +8,12 @@ stays: «А. С. Пушкин родился 6 июня 1799 года». So does
 import re
 from collections.abc import Iterator
 
-from presidio_analyzer import EntityRecognizer, LocalRecognizer, RecognizerResult
-from presidio_analyzer.nlp_engine import NlpArtifacts
+from presidio_analyzer import EntityRecognizer, RecognizerResult
 
 from gateway.adapters.presidio.citations import is_cited
 from gateway.adapters.presidio.findings import found
 from gateway.adapters.presidio.lexicon import lexicon
+from gateway.adapters.presidio.reading import TextRecognizer
 from gateway.adapters.presidio.writing import LANGUAGE, SURE, near_digits
 
 _FIRST_YEAR, _LAST_YEAR = 1925, 2030
@@ -68,19 +68,11 @@ _GAP_BEFORE = re.compile(
 )
 
 
-class DateOfBirth(LocalRecognizer):
+class DateOfBirth(TextRecognizer):
     def __init__(self) -> None:
         super().__init__(["DATE_OF_BIRTH"], supported_language=LANGUAGE, name="DateOfBirth")
 
-    def load(self) -> None:
-        """Nothing to load."""
-
-    def analyze(
-        self,
-        text: str,
-        entities: list[str],  # noqa: ARG002
-        nlp_artifacts: NlpArtifacts | None = None,  # noqa: ARG002
-    ) -> list[RecognizerResult]:
+    def read(self, text: str) -> list[RecognizerResult]:
         spans = {
             span
             for start, end in near_digits(text, _AFTER, _BEFORE)

@@ -11,12 +11,12 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from presidio_analyzer import LocalRecognizer, RecognizerResult
-from presidio_analyzer.nlp_engine import NlpArtifacts
+from presidio_analyzer import RecognizerResult
 
 from gateway.adapters.presidio.findings import found
 from gateway.adapters.presidio.folding import fold
 from gateway.adapters.presidio.morphology import morphology
+from gateway.adapters.presidio.reading import TextRecognizer
 from gateway.adapters.presidio.writing import LANGUAGE, SURE, WORD, has_word
 
 KIND = "CUSTOM"
@@ -112,22 +112,14 @@ class CustomLists:
         return [*self._allowed.found_in(text)] if self._allowed else []
 
 
-class DenyList(LocalRecognizer):
+class DenyList(TextRecognizer):
     """Every phrase of the list is personal here: a project's name, a street, a nickname."""
 
     def __init__(self, lists: CustomLists) -> None:
         self._denied = lists.denied
         super().__init__([KIND], supported_language=LANGUAGE, name="DenyList")
 
-    def load(self) -> None:
-        """Nothing to load: the lists come from the caller."""
-
-    def analyze(
-        self,
-        text: str,
-        entities: list[str],  # noqa: ARG002
-        nlp_artifacts: NlpArtifacts | None = None,  # noqa: ARG002
-    ) -> list[RecognizerResult]:
+    def read(self, text: str) -> list[RecognizerResult]:
         if not self._denied:
             return []
         return [found(self, KIND, start, end, SURE) for start, end in self._denied.found_in(text)]

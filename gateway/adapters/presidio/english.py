@@ -6,13 +6,13 @@ Beside the tagger these rules add little; where names are switched off they are 
 import re
 from collections.abc import Iterator
 
-from presidio_analyzer import LocalRecognizer, RecognizerResult
-from presidio_analyzer.nlp_engine import NlpArtifacts
+from presidio_analyzer import RecognizerResult
 
 from gateway.adapters.presidio.citations import is_cited
 from gateway.adapters.presidio.findings import found
 from gateway.adapters.presidio.lexicon import Lexicon, lexicon
 from gateway.adapters.presidio.patterns import LANGUAGE, SURE
+from gateway.adapters.presidio.reading import TextRecognizer
 
 Range = tuple[int, int]
 
@@ -45,22 +45,14 @@ _BEFORE_AN_INITIAL = re.compile(r"(?i)(?<!\w)(?:by|with|from|and|dear|hi|of|to|s
 _LOWER_LEAD = re.compile(r"(?i)(?<!\w)my name(?:['’]s| is) ([^\W\d_]++)(?: ([^\W\d_]++))?")
 
 
-class EnglishNames(LocalRecognizer):
+class EnglishNames(TextRecognizer):
     """Case matters: what is written all in lower case is found after "my name is" only."""
 
     def __init__(self) -> None:
         self._lexicon = lexicon()
         super().__init__(["PERSON"], supported_language=LANGUAGE, name="EnglishNames")
 
-    def load(self) -> None:
-        """Nothing to load: the lists are small and cached."""
-
-    def analyze(
-        self,
-        text: str,
-        entities: list[str],  # noqa: ARG002
-        nlp_artifacts: NlpArtifacts | None = None,  # noqa: ARG002
-    ) -> list[RecognizerResult]:
+    def read(self, text: str) -> list[RecognizerResult]:
         text = _SHOUTED.sub(lambda shouted: shouted[0].title(), text)  # "JOHN SMITH" on a title page
         sure = {match.end() for match in _SURE_LEAD.finditer(text)}
         greeted = {match.end() for match in _GREETING.finditer(text)}

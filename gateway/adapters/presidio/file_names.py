@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from functools import cache
 from itertools import pairwise
 
-from presidio_analyzer import LocalRecognizer, RecognizerResult
-from presidio_analyzer.nlp_engine import NlpArtifacts
+from presidio_analyzer import RecognizerResult
 
 from gateway.adapters.presidio.findings import found
 from gateway.adapters.presidio.lexicon import lexicon
 from gateway.adapters.presidio.patterns import LANGUAGE, LIKELY
+from gateway.adapters.presidio.reading import TextRecognizer
 
 _FILE = re.compile(
     r"(?<![\w.-])[\w-]{4,120}+\.(?:py|ipynb|docx?|pdf|zip|rar|7z|java|cpp|cs|c|h|js|ts|txt|md|csv|xlsx?|pptx?|tex"
@@ -47,22 +47,14 @@ _IN_LATIN = "a b v g d e zh z i y k l m n o p r s t u f kh ts ch sh sch  y  e yu
 _LATIN = str.maketrans(dict(zip(_CYRILLIC_ORDER, _IN_LATIN.split(" "), strict=True)))
 
 
-class FileNames(LocalRecognizer):
+class FileNames(TextRecognizer):
     """A given name beside another word of letters; alone a surname by its ending, in homework."""
 
     def __init__(self) -> None:
         self._given = lexicon().given_en | lexicon().ambiguous_en | _transcribed()
         super().__init__(["PERSON"], supported_language=LANGUAGE, name="FileNames")
 
-    def load(self) -> None:
-        """Nothing to load: the lists are small and cached."""
-
-    def analyze(
-        self,
-        text: str,
-        entities: list[str],  # noqa: ARG002
-        nlp_artifacts: NlpArtifacts | None = None,  # noqa: ARG002
-    ) -> list[RecognizerResult]:
+    def read(self, text: str) -> list[RecognizerResult]:
         return [
             found(self, "PERSON", start, end, LIKELY)
             for file in _FILE.finditer(text)

@@ -8,11 +8,11 @@ ends.
 import re
 from collections.abc import Iterator
 
-from presidio_analyzer import EntityRecognizer, LocalRecognizer, Pattern, PatternRecognizer, RecognizerResult
-from presidio_analyzer.nlp_engine import NlpArtifacts
+from presidio_analyzer import EntityRecognizer, Pattern, PatternRecognizer, RecognizerResult
 
 from gateway.adapters.presidio.findings import found
 from gateway.adapters.presidio.lexicon import lexicon
+from gateway.adapters.presidio.reading import TextRecognizer
 from gateway.adapters.presidio.writing import LANGUAGE, LIKELY, NEEDS_CONTEXT, SURE
 
 # Paths of the networks, decorators, annotations and tags.
@@ -132,7 +132,7 @@ _NO_WORD = re.compile(r"[\d_#]")
 _LINKING = (".me/", ".com/", ".ru/", "tiktok", "discord.gg", "github.io")
 
 
-class Username(LocalRecognizer):
+class Username(TextRecognizer):
     """What a link or a label gives away."""
 
     def __init__(self) -> None:
@@ -143,15 +143,7 @@ class Username(LocalRecognizer):
             context=["@author", "author:", "автор", "выполнил", "студент", "my repo", "my github"],
         )
 
-    def load(self) -> None:
-        """Nothing to load."""
-
-    def analyze(
-        self,
-        text: str,
-        entities: list[str],  # noqa: ARG002
-        nlp_artifacts: NlpArtifacts | None = None,  # noqa: ARG002
-    ) -> list[RecognizerResult]:
+    def read(self, text: str) -> list[RecognizerResult]:
         spans = {*_links(text), *_code_links(text), *_handles(text), *_names(text), *_told(text)}
         return [
             found(self, "USERNAME", start, end, score)

@@ -4,11 +4,12 @@ import ipaddress
 import re
 from collections.abc import Iterator
 
-from presidio_analyzer import LocalRecognizer, Pattern, PatternRecognizer, RecognizerResult
+from presidio_analyzer import Pattern, PatternRecognizer, RecognizerResult
 from presidio_analyzer.nlp_engine import NlpArtifacts
 from tldextract import TLDExtract
 
 from gateway.adapters.presidio.findings import found
+from gateway.adapters.presidio.reading import TextRecognizer
 from gateway.adapters.presidio.writing import LANGUAGE, LIKELY, SURE
 
 _INTERNAL_DOMAINS = frozenset(
@@ -31,7 +32,7 @@ _SPELLED_DOMAIN = re.compile(
 )
 
 
-class Email(LocalRecognizer):
+class Email(TextRecognizer):
     """Any script, sub-addresses, internal domains. Presidio's own knows ASCII letters only."""
 
     _SHAPE = re.compile(r"@(?<=[\w.+%'-]@)[^\W_][\w-]*+(?:\.[\w-]++)++")
@@ -43,15 +44,7 @@ class Email(LocalRecognizer):
         self._suffixes = TLDExtract(suffix_list_urls=(), cache_dir=None)
         super().__init__(["EMAIL"], supported_language=LANGUAGE, name="Email")
 
-    def load(self) -> None:
-        """Nothing to load."""
-
-    def analyze(
-        self,
-        text: str,
-        entities: list[str],  # noqa: ARG002
-        nlp_artifacts: NlpArtifacts | None = None,  # noqa: ARG002
-    ) -> list[RecognizerResult]:
+    def read(self, text: str) -> list[RecognizerResult]:
         results = [
             found(self, "EMAIL", start, end, LIKELY)
             for at in _SPELLED_AT.finditer(text)

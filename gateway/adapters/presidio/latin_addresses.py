@@ -3,10 +3,10 @@
 import re
 from collections.abc import Sequence
 
-from presidio_analyzer import LocalRecognizer, RecognizerResult
-from presidio_analyzer.nlp_engine import NlpArtifacts
+from presidio_analyzer import RecognizerResult
 
 from gateway.adapters.presidio.findings import found
+from gateway.adapters.presidio.reading import TextRecognizer
 from gateway.adapters.presidio.writing import LANGUAGE, LIKELY, SURE
 
 _CAPITAL = r"[A-ZÀ-Þ][\w'.-]{0,30}+"
@@ -101,19 +101,11 @@ _PROMISED = re.compile(
 )
 
 
-class LatinAddress(LocalRecognizer):
+class LatinAddress(TextRecognizer):
     def __init__(self) -> None:
         super().__init__(["ADDRESS"], supported_language=LANGUAGE, name="LatinAddress")
 
-    def load(self) -> None:
-        """Nothing to load."""
-
-    def analyze(
-        self,
-        text: str,
-        entities: list[str],  # noqa: ARG002
-        nlp_artifacts: NlpArtifacts | None = None,  # noqa: ARG002
-    ) -> list[RecognizerResult]:
+    def read(self, text: str) -> list[RecognizerResult]:
         results = []
         for words, shape in _SHAPES:
             if any(word in text for word in words):

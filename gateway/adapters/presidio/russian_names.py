@@ -6,14 +6,14 @@ Over 250 lines: one rule after the other, with the words each goes by.
 import re
 from collections.abc import Iterator
 
-from presidio_analyzer import LocalRecognizer, RecognizerResult
-from presidio_analyzer.nlp_engine import NlpArtifacts
+from presidio_analyzer import RecognizerResult
 
 from gateway.adapters.presidio.citations import person
 from gateway.adapters.presidio.findings import found
 from gateway.adapters.presidio.lexicon import lexicon
 from gateway.adapters.presidio.morphology import morphology
 from gateway.adapters.presidio.patterns import LANGUAGE, SURE
+from gateway.adapters.presidio.reading import TextRecognizer
 
 Range = tuple[int, int]
 
@@ -73,7 +73,7 @@ _NOT_NAMES = frozenset((
 ))  # fmt: skip
 
 
-class RussianNames(LocalRecognizer):
+class RussianNames(TextRecognizer):
     """What spelling and a dictionary give away: also initials and oblique cases that NER misses."""
 
     def __init__(self) -> None:
@@ -81,15 +81,7 @@ class RussianNames(LocalRecognizer):
         self._morphology = morphology()
         super().__init__(["PERSON"], supported_language=LANGUAGE, name="RussianNames")
 
-    def load(self) -> None:
-        """Nothing to load: the lists are small and cached."""
-
-    def analyze(
-        self,
-        text: str,
-        entities: list[str],  # noqa: ARG002
-        nlp_artifacts: NlpArtifacts | None = None,  # noqa: ARG002
-    ) -> list[RecognizerResult]:
+    def read(self, text: str) -> list[RecognizerResult]:
         if not _CYRILLIC.search(text):
             return []
         people = [*self._in_file_names(text)]

@@ -3,10 +3,10 @@
 import re
 from collections.abc import Iterator, Sequence
 
-from presidio_analyzer import EntityRecognizer, LocalRecognizer, Pattern, PatternRecognizer, RecognizerResult
-from presidio_analyzer.nlp_engine import NlpArtifacts
+from presidio_analyzer import EntityRecognizer, Pattern, PatternRecognizer, RecognizerResult
 
 from gateway.adapters.presidio.findings import found
+from gateway.adapters.presidio.reading import TextRecognizer
 from gateway.adapters.presidio.writing import LANGUAGE, LIKELY, SURE, near_digits
 
 _LABEL = (
@@ -35,21 +35,13 @@ _LABELLED = re.compile(rf"{_PLACE_IN_CLASS}|{_LABEL}{_BETWEEN}(?P<number>{_NUMBE
 _LONGEST_LABEL = 60  # characters, with what stands between it and the number's first digit
 
 
-class StudentId(LocalRecognizer):
+class StudentId(TextRecognizer):
     """What stands after a word for such a number."""
 
     def __init__(self) -> None:
         super().__init__(["STUDENT_ID"], supported_language=LANGUAGE, name="StudentId")
 
-    def load(self) -> None:
-        """Nothing to load."""
-
-    def analyze(
-        self,
-        text: str,
-        entities: list[str],  # noqa: ARG002
-        nlp_artifacts: NlpArtifacts | None = None,  # noqa: ARG002
-    ) -> list[RecognizerResult]:
+    def read(self, text: str) -> list[RecognizerResult]:
         return [
             found(self, "STUDENT_ID", first, last, score)
             for start, end in near_digits(text, _LONGEST_LABEL, 20)
