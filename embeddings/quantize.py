@@ -68,6 +68,11 @@ def int8_of(source: Source, exact: bytes) -> bytes:
     products = _products(model)
     _smooth(model, products, _largest(model, {node.input[0] for node in products}, ids))
     kept = [node.name for node in products if _is_feed_forward_output(node.input[1])]
+    return with_int8_products(model, kept)
+
+
+def with_int8_products(model: onnx.ModelProto, kept: list[str]) -> bytes:
+    """The graph with its matrix products in int8, but for the nodes `kept` as they are."""
     with tempfile.TemporaryDirectory() as folder:
         before, after = Path(folder, "fp32.onnx"), Path(folder, "int8.onnx")
         onnx.save(model, before)

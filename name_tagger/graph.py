@@ -5,17 +5,15 @@ of the matrix products are int8 per output channel (7 bits: with 8 AVX2's multip
 inputs are quantised as they come; the words' table is int8 with a scale for each row.
 """
 
-import tempfile
 from collections.abc import Mapping
-from pathlib import Path
 
 import numpy as np
 import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
-from onnxruntime.quantization import QuantType, quantize_dynamic
 
 from embeddings.graph import Shape, encoder
+from embeddings.quantize import with_int8_products
 
 _WORDS = "embeddings.word_embeddings.weight"
 _INPUTS = ("input_ids", "spellings", "attention_mask")
@@ -82,16 +80,4 @@ def _needed(nodes: list[onnx.NodeProto], output: str) -> list[onnx.NodeProto]:
 
 def quantised(exact: onnx.ModelProto) -> bytes:
     """The graph with int8 products. The head stays float32."""
-    with tempfile.TemporaryDirectory() as folder:
-        before, after = Path(folder, "fp32.onnx"), Path(folder, "int8.onnx")
-        onnx.save(exact, before)
-        quantize_dynamic(
-            before,
-            after,
-            op_types_to_quantize=["MatMul"],
-            per_channel=True,
-            reduce_range=True,
-            weight_type=QuantType.QInt8,
-            nodes_to_exclude=["head"],
-        )
-        return after.read_bytes()
+    return with_int8_products(exact, ["head"])
