@@ -105,11 +105,12 @@ class CustomLists:
     def __init__(self, allow: Sequence[str], deny: Sequence[str]) -> None:
         self._allowed = Phrases(allow, every_reading=False)
         self.denied = Phrases(deny, every_reading=True)
+        self.allows = bool(self._allowed)  # otherwise nothing need be read for it
 
     def allowed_in(self, text: str) -> list[tuple[int, int]]:
         """Where allowed phrases stand in a folded text, from left to right, apart. No part of one is
         personal: not «Каренина» either where «Анна Каренина» is allowed and written."""
-        return [*self._allowed.found_in(text)] if self._allowed else []
+        return [*self._allowed.found_in(text)] if self.allows else []
 
 
 class DenyList(TextRecognizer):

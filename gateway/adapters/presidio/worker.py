@@ -182,6 +182,8 @@ def _find_in(
         found += _scanned(engine, text, policy.kinds - _SPOKEN, policy, look)
     else:
         found = _scanned(engine, text, policy.kinds, policy, look)
+    if not engine.lists.allows:
+        return found, []
     folded = fold(text)
     allowed = [folded.original(start, end) for start, end in engine.lists.allowed_in(folded.text)]
     return [one for one in found if not _is_inside(allowed, one)], allowed
