@@ -8,8 +8,9 @@ EMBEDDINGS_TESTS = tests/embeddings
 TRAINING_TESTS = tests/training
 TAGGER_TESTS = tests/name_tagger
 RAY_TESTS = tests/ray
+WORKER_TESTS = tests/worker
 ELSEWHERE = --ignore=$(LOCAL_MODEL_TESTS) --ignore=$(EMBEDDINGS_TESTS) --ignore=$(TRAINING_TESTS) \
-  --ignore=$(RAY_TESTS) --ignore=$(TAGGER_TESTS)
+  --ignore=$(RAY_TESTS) --ignore=$(WORKER_TESTS) --ignore=$(TAGGER_TESTS)
 # DVC runs the stages' `python`: the training environment's.
 DVC = PATH="$(CURDIR)/.venv-embeddings-train/bin:$$PATH" dvc
 TYPED = gateway embeddings name_tagger llm_server/__main__.py llm_server/plan.py scripts
@@ -23,12 +24,12 @@ help:  ## show this
 run:  ## install what is needed, start the models and the gateway; Ctrl-C stops all
 	@$(PYTHON) -m scripts.run
 
-test:  ## install what is needed, run every test: fast, Ray, embeddings, training, local model, the real vLLM
-	@$(BOOTSTRAP) dev ray embeddings embeddings-train llm llm-train
+test:  ## install what is needed, run every test: fast, worker, embeddings, training, local model, the real vLLM
+	@$(BOOTSTRAP) dev worker embeddings embeddings-train llm llm-train
 	@echo "== 1/6 fast tests"
 	@$(PY) -m pytest $(ELSEWHERE) -m "not e2e and not integration"
-	@echo "== 2/6 tests of batch grading on Ray"
-	@.venv-ray/bin/python -m pytest $(RAY_TESTS)
+	@echo "== 2/6 tests of the training worker, and of batch grading on Ray"
+	@.venv-worker/bin/python -m pytest $(RAY_TESTS) $(WORKER_TESTS)
 	@echo "== 3/6 tests of the embeddings service"
 	@.venv-embeddings/bin/python -m pytest $(EMBEDDINGS_TESTS)
 	@echo "== 4/6 tests of the training of the embeddings service's models and of the name tagger"
@@ -96,5 +97,5 @@ lock:  ## compile the hash-pinned requirement sets; `make lock UPGRADE=1` renews
 	@$(PYTHON) -m scripts.lock $(if $(UPGRADE),--upgrade)
 
 clean:  ## remove the environments and caches; .env, state/ and downloaded models stay
-	rm -rf .venv .venv-uv .venv-vllm .venv-train .venv-embeddings .venv-embeddings-train .venv-ray .mypy_cache .ruff_cache .pytest_cache .hypothesis \
+	rm -rf .venv .venv-uv .venv-vllm .venv-train .venv-embeddings .venv-embeddings-train .venv-worker .mypy_cache .ruff_cache .pytest_cache .hypothesis \
 	  .import_linter_cache .cache

@@ -23,6 +23,9 @@ class Code(StrEnum):
     CONFLICT = "conflict"
     ARTIFACT_REFUSED = "artifact_refused"
     ARTIFACT_UNAVAILABLE = "artifact_unavailable"
+    INVALID_DATASET = "invalid_dataset"
+    INVALID_HYPERPARAMETERS = "invalid_hyperparameters"
+    MODEL_UNAVAILABLE = "model_unavailable"
     BACKEND_UNAVAILABLE = "backend_unavailable"
     BACKEND_TIMEOUT = "backend_timeout"
     BACKEND_ERROR = "backend_error"
@@ -127,6 +130,24 @@ class ArtifactUnavailable(GatewayError):
     """Whoever keeps the submission did not deliver it."""
 
     code = Code.ARTIFACT_UNAVAILABLE
+
+
+class InvalidDataset(GatewayError):
+    """A file that is no table, or one that nothing can be learnt from."""
+
+    code = Code.INVALID_DATASET
+
+
+class InvalidHyperparameters(GatewayError):
+    """`param` names the one that is wrong."""
+
+    code = Code.INVALID_HYPERPARAMETERS
+
+
+class ModelUnavailable(GatewayError):
+    """The model is there, and its weights cannot be read or are not the ones that were registered."""
+
+    code = Code.MODEL_UNAVAILABLE
 
 
 class BackendUnavailable(GatewayError):

@@ -80,6 +80,12 @@ def _replaced(passages: Sequence[Passage], spans: Sequence[Sequence[Span]]) -> M
     return settled(mask(passages, spans, new_nonce([passage.text for passage in passages])))
 
 
+def may_train(caller: Caller) -> None:
+    """Raises Forbidden for a key that may not manage data sets and models."""
+    if not caller.oversees:
+        raise Forbidden("This needs a key of the role trainer or admin.")
+
+
 def may_ask_models(caller: Caller) -> None:
     """Raises Forbidden for a key that may only read metrics."""
     if caller.role is Role.METRICS:

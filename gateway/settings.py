@@ -3,6 +3,7 @@
 import re
 from functools import cached_property
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -100,6 +101,49 @@ class Settings(BaseSettings):
     artifact_content_types: str = (
         "text/*,application/json,application/x-*,application/octet-stream,binary/octet-stream"
     )
+
+    # Data sets and classical models. Gateway and worker read the same.
+    datasets_dir: Path = Path("state/datasets")  # shared by gateway and worker; DVC's workspace
+    datasets_remote: str = ""  # s3://bucket/prefix or a folder: where DVC pushes; empty: nowhere
+    dataset_max_bytes: int = Field(100 << 20, ge=1024)
+    dataset_max_columns: int = Field(1000, ge=2)
+    dataset_upload_timeout_s: float = Field(600.0, gt=0)
+    dataset_checks: int = Field(1, ge=1)  # uploads that are read at once, each in a process of its own
+    models_url: str = "state/models"  # ONNX files by their hash: a folder or s3://bucket/prefix
+    s3_endpoint_url: str = ""  # empty: Amazon's
+    s3_access_key_id: str = ""
+    s3_secret_access_key: SecretStr = SecretStr("")
+    s3_region: str = "us-east-1"
+    training_most_open: int = Field(20, ge=1)  # jobs of one key that are not over
+    model_poll_s: float = Field(2.0, gt=0)  # how soon a new champion is served
+    hot_models: int = Field(32, ge=1)  # loaded at once
+    fraud_model_url: str = ""  # an ONNX file: a path or s3://bucket/key; empty: /predict answers 404
+    fraud_scenario_model_url: str = ""
+
+    # The worker (`gateway worker`).
+    training_engine: Literal["local", "ray"] = "local"
+    training_workers: int = Field(1, ge=1)  # fits at once
+    training_threads: int = Field(1, ge=1)  # of each fit
+    training_timeout_s: float = Field(3600.0, gt=0)  # of a fit
+    training_lease_s: float = Field(30.0, gt=0)  # what a dead worker was doing is another's after this
+    training_dir: Path = Path("state/training")  # scratch, emptied by the worker
+    ray_address: str = ""  # empty: a Ray of its own
+    registry: Literal["mlflow", "clearml"] = "mlflow"
+    registry_project: str = "grading-gateway"
+    registry_timeout_s: float = Field(120.0, gt=0)  # of one call; then its process is replaced
+    registry_sync_s: float = Field(10.0, gt=0)  # how soon a champion chosen in the registry is seen
+    mlflow_tracking_uri: SecretStr = SecretStr("sqlite:///state/mlflow.db")
+    mlflow_artifacts: str = "state/mlruns"  # a folder or s3://bucket/prefix; a server decides by itself
+    clearml_api_host: str = ""
+    clearml_web_host: str = ""
+    clearml_files_host: str = ""
+    clearml_access_key: str = ""
+    clearml_secret_key: SecretStr = SecretStr("")
+    clearml_output_uri: str = ""  # for weights: s3://bucket/prefix or a folder; empty: its file server
+
+    # gRPC.
+    rpc_port: int = Field(50051, ge=0, le=65535)  # on `host`; 0: no gRPC
+    rpc_max_bytes: int = Field(4 << 20, ge=1024)  # of one message
 
     @field_validator("log_level")
     @classmethod

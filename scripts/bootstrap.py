@@ -50,7 +50,7 @@ TRAIN = Environment(
     ".venv-train", "requirements/llm-train.txt", "the small local model's training", 3.0, cpu_torch=True
 )
 EMBEDDINGS = Environment(".venv-embeddings", "requirements/embeddings.txt", "embeddings service", 1.0)
-RAY = Environment(".venv-ray", "requirements/ray.txt", "batch grading on Ray", 1.5)
+WORKER = Environment(".venv-worker", "requirements/worker.txt", "training worker", 3.0)
 EMBEDDINGS_TRAIN = Environment(
     ".venv-embeddings-train",
     "requirements/embeddings-train.txt",
@@ -58,7 +58,7 @@ EMBEDDINGS_TRAIN = Environment(
     4.0,
     cpu_torch=True,
 )
-NAMES = ("dev", "ray", "embeddings", "embeddings-train", "llm", "llm-train")
+NAMES = ("dev", "worker", "embeddings", "embeddings-train", "llm", "llm-train")
 
 
 def environment(name: str) -> Environment:
@@ -66,7 +66,7 @@ def environment(name: str) -> Environment:
         return LLM_GPU if has_gpu() else LLM_CPU
     made = {
         "dev": DEV,
-        "ray": RAY,
+        "worker": WORKER,
         "embeddings": EMBEDDINGS,
         "embeddings-train": EMBEDDINGS_TRAIN,
         "llm-train": TRAIN,

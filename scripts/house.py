@@ -14,7 +14,7 @@ TOO_LONG = 400
 LOCKED_EXTRAS = {
     "gateway": ("gateway",),
     "dev": ("gateway", "run", "test", "lint", "bench"),
-    "ray": ("gateway", "ray", "test"),
+    "worker": ("gateway", "worker", "test"),
     "embeddings": ("embeddings", "embeddings-test"),
     "embeddings-train": ("embeddings-train",),
     "llm-cpu": ("llm-cpu",),

@@ -24,7 +24,7 @@ SETS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         ("gateway", "run", "test", "lint", "bench"),
         (*ANYWHERE, "--constraint", "requirements/gateway.txt"),
     ),
-    "ray": (("gateway", "ray", "test"), (*LINUX, "--constraint", "requirements/gateway.txt")),
+    "worker": (("gateway", "worker", "test"), (*LINUX, "--constraint", "requirements/gateway.txt")),
     "embeddings": (
         ("embeddings", "embeddings-test"),
         # No universal set: its answer to the override is a marker, and torch and the rest would stay in it.

@@ -1,0 +1,346 @@
+"""What data sets, training and models need from outside, and what happens when the outside is down.
+
+The store's shelves fail closed with StoreUnavailable. `owner` is one worker process; what it does not renew,
+others may take.
+"""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from gateway.training.facts import (
+    Cell,
+    DatasetVersion,
+    JobEvent,
+    JobState,
+    Kept,
+    ModelVersion,
+    Prediction,
+    Signature,
+    Table,
+    TableFormat,
+    TrainingJob,
+    TrainingRequest,
+)
+
+
+class StepFailed(Exception):
+    """A step of the worker that is tried again. The message is constant text: no path, no cell."""
+
+
+class RegistryUnavailable(StepFailed):
+    pass
+
+
+class WorkerLost(StepFailed):
+    """The process that did the work is gone, or took too long to say anything."""
+
+
+class FitFailed(Exception):
+    """The data's or the parameters' fault: the same again would fail again. `code`: a word for programs."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+
+
+# Data sets
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """An upload that is whole and on disk, and no version yet."""
+
+    path: Path
+    sha256: str
+    size: int
+
+
+class DatasetFiles(Protocol):
+    """The folder that gateway and worker share. Fails closed with StoreUnavailable."""
+
+    async def receive(self, chunks: AsyncIterator[bytes]) -> Received:
+        """Streams an upload to disk. Raises PayloadTooLarge as soon as it is one, BodyTimeout; then nothing
+        is left behind."""
+
+    async def check(self, received: Received, form: TableFormat, target: str | None) -> Table:
+        """Reads all of it in a process of its own. Raises InvalidDataset with the line where it breaks,
+        Overloaded when too many are being checked."""
+
+    async def keep(self, received: Received, file: Path) -> None:
+        """Moves it to its place, safe from a power cut."""
+
+    async def discard(self, received: Received) -> None:
+        """Forgets an upload that became no version."""
+
+
+class DatasetShelf(Protocol):
+    async def number(self, name: str) -> int:
+        """A version number that nobody else gets; one that is not used leaves a gap."""
+
+    async def add(self, version: DatasetVersion) -> None: ...
+
+    async def latest(self, name: str) -> DatasetVersion | None: ...
+
+    async def get(self, name: str, version: int | None = None) -> DatasetVersion:
+        """Without a version the newest. Raises NotFound."""
+
+    async def versions(self, name: str) -> list[DatasetVersion]:
+        """Newest first. Raises NotFound when there is none."""
+
+    async def find(self, after: str | None, limit: int) -> list[DatasetVersion]:
+        """The newest version of each data set, by name, from behind the name `after`."""
+
+    async def delete(self, name: str, version: int | None) -> None:
+        """One version or all: gone for callers at once, and due to be taken out of DVC. Raises NotFound,
+        and Conflict while a job that is not over needs it."""
+
+
+class DatasetChores(Protocol):
+    """What the worker still has to do with data sets."""
+
+    async def due(self, owner: str, lease_s: float, remote: bool) -> DatasetVersion | None:
+        """The oldest version whose next step (DVC, and with `remote` the push) is due, leased. A step that
+        failed is due again after a pause that doubles up to ten minutes; it is never given up."""
+
+    async def done(self, version: DatasetVersion, owner: str, kept: Kept, dvc_hash: str) -> None: ...
+
+    async def failed(self, version: DatasetVersion, owner: str, error: str) -> None: ...
+
+    async def deleted(self, owner: str, lease_s: float) -> DatasetVersion | None:
+        """A deleted version that is still under DVC, leased; its file is to go."""
+
+    async def forget(self, version: DatasetVersion, owner: str) -> None:
+        """It is out of DVC: its row goes too."""
+
+
+class DataVersions(Protocol):
+    """DVC, in the worker only; one step at a time. Raises StepFailed with constant text."""
+
+    async def add(self, version: DatasetVersion) -> str:
+        """Puts the version's file under DVC, or finds it there; returns its md5."""
+
+    async def push(self, version: DatasetVersion) -> None:
+        """Sends it to the remote, or finds it there."""
+
+    async def pull(self, version: DatasetVersion) -> Path:
+        """The file: from the workspace, else the cache, else the remote. Checked against the version's
+        sha256."""
+
+    async def remove(self, version: DatasetVersion, shared: bool) -> None:
+        """Takes it out of workspace, cache and remote; with `shared` another version has the same content,
+        and only the workspace loses it."""
+
+
+# Jobs
+
+
+class JobShelf(Protocol):
+    async def add(self, job: TrainingJob, most_open: int) -> TrainingJob:
+        """Raises RateLimited when the key has `most_open` jobs that are not over, NotFound when the data set
+        went meanwhile."""
+
+    async def get(self, job_id: str) -> TrainingJob:
+        """Raises NotFound."""
+
+    async def find(
+        self, model: str | None, state: JobState | None, after: str | None, limit: int
+    ) -> list[TrainingJob]:
+        """A page, newest first. Raises InvalidRequest for an `after` that is no job."""
+
+    async def events(self, job_id: str, after: int, limit: int) -> list[JobEvent]:
+        """From behind the number `after`, oldest first."""
+
+    async def cancel(self, job_id: str) -> TrainingJob:
+        """A queued job is cancelled at once, a running one by its worker; one that is over stays as it
+        is."""
+
+    async def delete(self, job_id: str) -> None:
+        """With its events. Raises Conflict while it is not over, NotFound."""
+
+
+class JobQueue(Protocol):
+    async def lease(self, owner: str, most: int, lease_s: float, most_attempts: int) -> list[TrainingJob]:
+        """Queued jobs, oldest first, and running ones whose worker is gone; state running now, `attempts`
+        one more. A job over which `most_attempts` workers died has failed and is not given out."""
+
+    async def renew(self, owner: str, lease_s: float) -> frozenset[str]:
+        """All that the owner has; returns those of them that are to be cancelled."""
+
+    async def report(self, job_id: str, owner: str, stage: str, progress: float, message: str) -> None:
+        """A line of the log. Nothing when the owner has lost it."""
+
+    async def succeed(self, job_id: str, owner: str, made: ModelVersion) -> bool:
+        """The job's end and its version on the models' shelf, together; the champion when the job promotes.
+        False when the owner has lost it."""
+
+    async def end(self, job_id: str, owner: str, state: JobState, code: str, error: str) -> bool:
+        """failed or cancelled."""
+
+    async def give_back(self, owner: str) -> None:
+        """At shutdown: all that the owner has is queued again, the attempt not counted."""
+
+
+# Models
+
+
+class ModelShelf(Protocol):
+    """What the registry says, as prediction sees it; the worker keeps the two alike."""
+
+    async def champions(self) -> list[ModelVersion]: ...
+
+    async def versions(self, name: str) -> list[ModelVersion]:
+        """Newest first. Raises ModelNotFound."""
+
+    async def get(self, name: str, version: int | None = None) -> ModelVersion:
+        """Without a version the champion. Raises ModelNotFound."""
+
+    async def promote(self, name: str, version: int) -> ModelVersion:
+        """The champion from now on, here and, by the worker, in the registry. Raises ModelNotFound."""
+
+    async def delete(self, name: str, version: int | None) -> None:
+        """Gone here at once, from the registry by the worker. When the champion goes, the newest version
+        that is left becomes it. Raises ModelNotFound, and Conflict while a job of that name is not over."""
+
+
+@dataclass(frozen=True, slots=True)
+class RegistryTask:
+    """What the registry has not been told yet."""
+
+    number: int
+    kind: str  # promote | delete
+    name: str
+    version: int
+
+
+class ModelMirror(Protocol):
+    """The worker's side of the models' shelf."""
+
+    async def tasks(self) -> list[RegistryTask]:
+        """Oldest first."""
+
+    async def told(self, task: RegistryTask) -> None: ...
+
+    async def mirror(self, versions: Sequence[ModelVersion]) -> None:
+        """The shelf becomes what the registry has, but for names with open tasks or jobs being registered
+        since: there the shelf is newer."""
+
+
+class Registry(Protocol):
+    """MLflow or ClearML, in a process of its own with a deadline. Raises RegistryUnavailable."""
+
+    async def register(self, job: TrainingJob, data: DatasetVersion, fitted: "Fitted") -> ModelVersion:
+        """A run (experiment, Task) with parameters, metrics, plots and lineage, and a version of the model
+        with its weights; the alias `champion` where the job promotes. A job that is registered already is
+        not registered twice: its version is returned."""
+
+    async def registered(self, job_id: str) -> ModelVersion | None: ...
+
+    async def versions(self) -> list[tuple[ModelVersion, str]]:
+        """Every version with where its weights lie, by the registry; versions whose signature or hash cannot
+        be read are left out and counted in `faults`."""
+
+    async def weights(self, name: str, version: int) -> bytes: ...
+
+    async def tell(self, task: RegistryTask) -> None: ...
+
+
+class Weights(Protocol):
+    """ONNX files by their sha256: a folder or S3, shared by workers and gateways."""
+
+    async def put(self, sha256: str, data: bytes) -> None: ...
+
+    async def get(self, sha256: str) -> bytes:
+        """Raises ModelUnavailable when what lies there has another hash or cannot be read."""
+
+    async def delete(self, sha256: str) -> None: ...
+
+
+# Workers
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerFacts:
+    """What a worker says of itself every few seconds."""
+
+    id: str
+    engine: str
+    capacity: int  # fits at once
+    running: int
+    stores: Mapping[str, str]  # registry, dataset_remote, models: "up", "off", or why not: constant text
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """What waits."""
+
+    queued: int  # jobs
+    running: int
+    datasets_due: int  # versions whose next DVC step is not done
+    pushes_failing: int  # of them, those whose last attempt failed
+    registry_tasks: int
+
+
+class WorkerRoll(Protocol):
+    async def report(self, facts: WorkerFacts) -> None: ...
+
+    async def alive(self, within_s: float) -> list[WorkerFacts]:
+        """Those who reported within that time."""
+
+    async def backlog(self) -> Backlog: ...
+
+
+# Work
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """A job as the engine gets it."""
+
+    job_id: str
+    request: TrainingRequest
+    data: Path
+    format: TableFormat
+    dvc_hash: str
+    folder: Path  # empty; what is made is put here
+    threads: int
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    stage: str
+    share: float  # 0..1
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """What a fit left in its folder."""
+
+    folder: Path  # model.onnx, model.skops, *.png, report.json
+    sha256: str  # of model.onnx
+    signature: Signature
+    metrics: Mapping[str, float]
+    parameters: Mapping[str, object]  # the estimator's, all of them
+
+
+class Engine(Protocol):
+    """Where fits run: local processes or Ray. Bounded."""
+
+    def run(self, work: Work) -> AsyncIterator[Progress | Fitted]:
+        """Ends with Fitted. Raises FitFailed (the data's or the parameters' fault: not tried again),
+        WorkerLost (tried again). Closing the iterator kills the work."""
+
+    async def close(self) -> None: ...
+
+
+# Prediction
+
+
+class Predictor(Protocol):
+    """Loaded models. Raises ModelUnavailable."""
+
+    async def predict(self, model: ModelVersion, rows: Sequence[Sequence[Cell]]) -> list[Prediction]:
+        """Rows in the order of the signature's features, checked against it."""
