@@ -1,5 +1,7 @@
 """Which models there are, behind which server."""
 
+from collections.abc import Callable, Sequence
+
 from gateway.domain import Output, ServedModel
 from gateway.errors import GatewayError, ModelNotFound
 from gateway.grading.routing import GRADER_AUTO, GRADER_LLM
@@ -8,15 +10,23 @@ from gateway.ports import ChatBackend, Embedder
 
 class Catalog:
     def __init__(
-        self, backend: ChatBackend, embedder: Embedder | None, *, unknown_model_fallback: bool
+        self,
+        backend: ChatBackend,
+        embedder: Embedder | None,
+        *,
+        unknown_model_fallback: bool,
+        trained: Callable[[], Sequence[ServedModel]] = list,
     ) -> None:
+        """`trained`: the champions of the trained models, from memory."""
         self._backend = backend
         self._embedder = embedder
         self._unknown_model_fallback = unknown_model_fallback
+        self._trained = trained
+        self._told: frozenset[str] = frozenset()  # names of the embeddings service's models
 
     async def models(self) -> list[ServedModel]:
-        """The models a client may name: the served one, the grader on top of it, the embeddings service's.
-        A server that is down is left out; when none is up its error is raised."""
+        """The models a client may name: the served one, the grader on top of it, the embeddings service's,
+        the trained ones. A server that is down is left out; when nothing is left its error is raised."""
         known, fault = await self._known()
         if fault and not known:
             raise fault
@@ -44,7 +54,20 @@ class Catalog:
 
     async def inference_models(self) -> list[ServedModel]:
         """The non-generative models: the embeddings service's, none where none is configured."""
-        return await self._embedder.models() if self._embedder else []
+        if self._embedder is None:
+            return []
+        models = await self._embedder.models()
+        self._told = frozenset(model.name for model in models)
+        return models
+
+    async def service_model(self, name: str) -> ServedModel | None:
+        """The embeddings service's model of that name; None for a name that may be a trained model's. Where
+        both have it the service's is meant. It is not asked about a champion that it never told of: trained
+        models are served while it is down."""
+        if name not in self._told and any(model.name == name for model in self._trained()):
+            return None
+        models = await self.inference_models()
+        return next((model for model in models if model.name == name), None)
 
     async def inference_model(self, name: str, output: Output | None = None) -> ServedModel:
         """The non-generative model of that name, which answers with `output`. Raises ModelNotFound."""
@@ -76,6 +99,8 @@ class Catalog:
         if graders:
             widest = max(model.context_window for model in graders)
             known.append(ServedModel(GRADER_AUTO, widest, Output.GRADE))
+        taken = {model.name for model in known}
+        known += [model for model in self._trained() if model.name not in taken]
         return known, fault
 
     async def _generative_models(self) -> list[ServedModel]:

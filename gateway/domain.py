@@ -128,6 +128,7 @@ class ServedModel:
     output: Output = Output.TEXT
     version: str = ""  # empty: not told
     labels: tuple[str, ...] = ()  # of classifications and grades, in the order of probabilities
+    ready: bool = True  # False: it is known, and cannot be loaded
 
 
 class Source(StrEnum):

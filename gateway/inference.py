@@ -1,13 +1,25 @@
 """The non-generative models' line: vectors, classifications and comparisons of masked texts."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from gateway.catalog import Catalog
 from gateway.domain import Caller, Classified, Compared, Comparison, Embedded, Output, Passage
-from gateway.errors import ModelNotFound
+from gateway.errors import InvalidRequest, ModelNotFound
 from gateway.grading.masked import comparison_passages, with_comparison_texts
 from gateway.guards import Guards, may_ask_models
 from gateway.ports import Embedder
+
+_MAX_CHARS = 200_000
+
+
+def checked_text(text: Any, name: str) -> str:
+    """The text when it is one, says something and is not too long. Raises InvalidRequest naming `name`."""
+    if not isinstance(text, str) or not text.strip() or len(text) > _MAX_CHARS:
+        raise InvalidRequest(
+            f"'{name}' must be a text of 1 to {_MAX_CHARS} characters, not blank.", param=name
+        )
+    return text
 
 
 class Inference:

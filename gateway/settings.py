@@ -109,7 +109,7 @@ class Settings(BaseSettings):
     dataset_max_columns: int = Field(1000, ge=2)
     dataset_upload_timeout_s: float = Field(600.0, gt=0)
     dataset_checks: int = Field(1, ge=1)  # uploads that are read at once, each in a process of its own
-    models_url: str = "state/models"  # ONNX files by their hash: a folder or s3://bucket/prefix
+    models_url: str = "state/trained"  # ONNX files by their hash: a folder or s3://bucket/prefix
     s3_endpoint_url: str = ""  # empty: Amazon's
     s3_access_key_id: str = ""
     s3_secret_access_key: SecretStr = SecretStr("")

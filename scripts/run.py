@@ -18,7 +18,7 @@ from scripts.bootstrap import ROOT, Refusal
 
 DEMONSTRATION_KEY = "cu_prodml_hw_week13"
 LOOPBACK = {"127.0.0.1", "localhost", "::1"}
-ENVIRONMENTS = ["dev", "embeddings", "llm"]
+ENVIRONMENTS = ["dev", "worker", "embeddings", "llm"]
 
 
 def first_start(env_file: Path, example: Path) -> bool:
@@ -122,6 +122,8 @@ def preflight() -> dict[str, str]:
     host, llm_host = settings.get("HOST", "127.0.0.1"), settings.get("LLM_HOST", "127.0.0.1")
     llm_port = port_of(settings, "LLM_PORT", 8000)
     refuse_taken_port(host, port_of(settings, "PORT", 38300), "PORT")
+    if settings.get("RPC_PORT") != "0":
+        refuse_taken_port(host, port_of(settings, "RPC_PORT", 50051), "RPC_PORT")
     refuse_taken_port(llm_host, llm_port, "LLM_PORT")
     vectors_host = settings.get("EMBEDDINGS_HOST", "127.0.0.1")
     vectors_port = port_of(settings, "EMBEDDINGS_PORT", 8081)

@@ -53,7 +53,7 @@ HTTP: Mapping[Code, _Http] = {
 def speaks_openai(path: str) -> bool:
     """Whether clients of this path expect OpenAI's error shape."""
     if path.startswith("/v1/models"):
-        return ":" not in path
+        return ":" not in path and not path.endswith("/versions")
     return path in ("/v1/chat/completions", "/v1/embeddings")
 
 

@@ -4,8 +4,7 @@ from typing import Any
 
 from gateway.domain import Classification
 from gateway.errors import InvalidRequest
-
-_MAX_CHARS = 200_000
+from gateway.inference import checked_text
 
 
 def read_text(instance: Any) -> str:
@@ -15,15 +14,6 @@ def read_text(instance: Any) -> str:
             raise InvalidRequest("An instance must be a text or an object with 'text' alone.", param="text")
         instance = instance["text"]
     return checked_text(instance, "text")
-
-
-def checked_text(text: Any, name: str) -> str:
-    """The text when it is one, says something and is not too long. Raises InvalidRequest naming `name`."""
-    if not isinstance(text, str) or not text.strip() or len(text) > _MAX_CHARS:
-        raise InvalidRequest(
-            f"'{name}' must be a text of 1 to {_MAX_CHARS} characters, not blank.", param=name
-        )
-    return text
 
 
 def classification_answer(classification: Classification) -> dict[str, Any]:

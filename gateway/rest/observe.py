@@ -32,6 +32,7 @@ _ROUTES = frozenset(
         "/v1/embeddings",
         "/v1/contracts",
         "/v1/mask",
+        "/v1/model-classes",
         "/v1/models",
         "/v1/rubrics",
         "/v1/grades",
@@ -39,6 +40,7 @@ _ROUTES = frozenset(
         "/v1/reviews/agreement",
         "/v1/batches",
         "/v1/status",
+        "/v1/training-jobs",
         "/metrics",
         "/-/healthz",
         "/-/readyz",
@@ -48,9 +50,10 @@ _ROUTES = frozenset(
         "/v2/health/ready",
     }
 )
-_RESOURCES = ("/v1/rubrics", "/v1/grades", "/v1/reviews", "/v1/batches")
+_RESOURCES = ("/v1/rubrics", "/v1/grades", "/v1/reviews", "/v1/batches", "/v1/training-jobs")
 _VERBS = frozenset({"rescore", "cancel"})
-_PARTS = frozenset({"results"})
+_PARTS = frozenset({"results", "events"})
+_MODEL_VERBS = frozenset({"predict", "retrain", "promote"})
 _MOST_AGREEMENTS = 100  # label sets of the agreement metric: rubrics are named by callers
 _QUOTE_NOBODY = frozenset({"gateway", "uvicorn", "alembic"})  # loggers whose messages are told whole
 _PLAIN_WORDS = re.compile(r"[A-Za-z][A-Za-z ,'-]*")
@@ -80,7 +83,9 @@ class Exchange:
         if self.path in _ROUTES:
             return self.path
         if self.path.startswith("/v1/models/"):
-            return "/v1/models/{name}:predict" if self.path.endswith(":predict") else "/v1/models/{name}"
+            verb = self.path.rpartition(":")[2]
+            part = "/versions" if self.path.endswith("/versions") else ""
+            return "/v1/models/{name}" + (f":{verb}" if verb in _MODEL_VERBS else part)
         if self.path.startswith("/v2/models/"):
             last = self.path.rpartition("/")[2]
             return "/v2/models/{name}" + (f"/{last}" if last in ("infer", "ready") else "")
@@ -170,13 +175,16 @@ class Observer:
             self._children[key] = children
         children[0].inc()
         children[1].observe(seconds)
-        usage = exchange.usage
+        self.consumed(exchange.usage, exchange.masked)
+        self._write(exchange, route, status, seconds)
+
+    def consumed(self, usage: Usage, masked: Mapping[str, int]) -> None:
+        """Counts a request's tokens, and its distinct masked values by kind."""
         if usage.prompt_tokens:
             self._prompt_tokens.inc(usage.prompt_tokens)
             self._completion_tokens.inc(usage.completion_tokens)
-        for kind, count in exchange.masked.items():
+        for kind, count in masked.items():
             self._masked.labels(kind).inc(count)
-        self._write(exchange, route, status, seconds)
 
     def graded(self, asked: str, graded: Graded) -> None:
         """Counts a grade that is about to be answered; `asked` is the grader of the path."""
@@ -204,9 +212,6 @@ class Observer:
                     self._agreement.labels(one.rubric, one.grader, one.model, measure).set(figure.value)
 
     def _write(self, exchange: Exchange, route: str, status: int, seconds: float) -> None:
-        if len(self._lines) >= _MAX_LINES:
-            self._lost.inc()
-            return
         line = {
             "ts": time.time(),
             "level": "info" if status < 500 else "error",
@@ -224,6 +229,13 @@ class Observer:
             "prompt_tokens": exchange.usage.prompt_tokens,
             "completion_tokens": exchange.usage.completion_tokens,
         }
+        self.tell(line)
+
+    def tell(self, line: Mapping[str, object]) -> None:
+        """Writes a line of JSON soon."""
+        if len(self._lines) >= _MAX_LINES:
+            self._lost.inc()
+            return
         self._lines.append(orjson.dumps(line))
 
     async def write_lines(self) -> None:

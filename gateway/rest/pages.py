@@ -57,7 +57,7 @@ def pages(desks: Desks, observer: Observer, bounds: Bounds, max_instances: int) 
             "object": "model",
             "created": started,
             "owned_by": "grading-gateway",
-            "max_model_len": model.context_window,
+            **({"max_model_len": model.context_window} if model.context_window else {}),
             "output": model.output,
             **({"version": model.version} if model.version else {}),
             **({"labels": model.labels} if model.labels else {}),
@@ -135,6 +135,6 @@ def pages(desks: Desks, observer: Observer, bounds: Bounds, max_instances: int) 
     async def model(name: str) -> Response:
         """OpenAI's model object with KServe's `name` and `ready`."""
         known = await desks.catalog.model(name)
-        return Json({**listed(known), "name": known.name, "ready": True})
+        return Json({**listed(known), "name": known.name, "ready": known.ready})
 
     return app

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from gateway.records import Once
 from gateway.training.facts import (
     Cell,
     DatasetVersion,
@@ -31,6 +32,10 @@ class StepFailed(Exception):
 
 class RegistryUnavailable(StepFailed):
     pass
+
+
+class WeightsRefused(RegistryUnavailable):
+    """The registry answers, but this version's weights are not there or not the registered ones."""
 
 
 class WorkerLost(StepFailed):
@@ -109,8 +114,9 @@ class DatasetChores(Protocol):
 
     async def failed(self, version: DatasetVersion, owner: str, error: str) -> None: ...
 
-    async def deleted(self, owner: str, lease_s: float) -> DatasetVersion | None:
-        """A deleted version that is still under DVC, leased; its file is to go."""
+    async def deleted(self, owner: str, lease_s: float) -> tuple[DatasetVersion, bool] | None:
+        """A deleted version that is still under DVC, leased: its file is to go. And whether another live
+        version has the same content. After failed() it is due again, with the same pauses."""
 
     async def forget(self, version: DatasetVersion, owner: str) -> None:
         """It is out of DVC: its row goes too."""
@@ -138,9 +144,13 @@ class DataVersions(Protocol):
 
 
 class JobShelf(Protocol):
-    async def add(self, job: TrainingJob, most_open: int) -> TrainingJob:
-        """Raises RateLimited when the key has `most_open` jobs that are not over, NotFound when the data set
-        went meanwhile."""
+    async def add(self, job: TrainingJob, note: str, once: Once | None, most_open: int) -> TrainingJob:
+        """Keeps the job and `note` as its first event. Under an idempotency key that was used already, the
+        job of then. Raises Conflict when it was used for another body, RateLimited when the key has
+        `most_open` jobs that are not over, NotFound when the data set went meanwhile."""
+
+    async def made(self, key_id: str, once: Once) -> TrainingJob | None:
+        """The job under that idempotency key. Raises Conflict when it was for another body."""
 
     async def get(self, job_id: str) -> TrainingJob:
         """Raises NotFound."""
@@ -213,6 +223,7 @@ class RegistryTask:
     kind: str  # promote | delete
     name: str
     version: int
+    sha256: str = ""  # of weights that no version needs any more, when it is a deletion
 
 
 class ModelMirror(Protocol):
@@ -249,6 +260,8 @@ class Registry(Protocol):
 
 class Weights(Protocol):
     """ONNX files by their sha256: a folder or S3, shared by workers and gateways."""
+
+    async def has(self, sha256: str) -> bool: ...
 
     async def put(self, sha256: str, data: bytes) -> None: ...
 
@@ -342,5 +355,44 @@ class Engine(Protocol):
 class Predictor(Protocol):
     """Loaded models. Raises ModelUnavailable."""
 
+    async def load(self, model: ModelVersion) -> None:
+        """So that the next prediction need not wait for it."""
+
     async def predict(self, model: ModelVersion, rows: Sequence[Sequence[Cell]]) -> list[Prediction]:
-        """Rows in the order of the signature's features, checked against it."""
+        """Rows in the order of the signature's features, checked against it. Raises InvalidRequest for rows
+        that the model has no finite answer to."""
+
+
+class Champions(Protocol):
+    """The champions as the store had them a moment ago, in memory."""
+
+    def get(self, name: str) -> ModelVersion | None: ...
+
+    def all(self) -> list[ModelVersion]: ...
+
+    def unavailable(self) -> frozenset[str]:
+        """Names whose champion could not be loaded."""
+
+
+class LoadedFile(Protocol):
+    """A model in memory. What replaces the file does not touch it."""
+
+    @property
+    def sha256(self) -> str: ...
+
+    @property
+    def signature(self) -> Signature: ...
+
+    async def predict(self, rows: Sequence[Sequence[Cell]]) -> list[Prediction]:
+        """As Predictor does."""
+
+
+class WatchedFile(Protocol):
+    """A model file that may be replaced at any time."""
+
+    @property
+    def state(self) -> str:
+        """"up", or what is wrong: constant text."""
+
+    def current(self) -> LoadedFile:
+        """The newest one that could be loaded. Raises ModelUnavailable when there was none yet."""

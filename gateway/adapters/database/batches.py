@@ -4,18 +4,17 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import orjson
-from sqlalchemy import Connection, func, insert, literal, select, text, tuple_
+from sqlalchemy import Connection, func, insert, literal, select, tuple_
 
 from gateway.adapters.database.codec import ITEM
 from gateway.adapters.database.database import Database
+from gateway.adapters.database.locks import BATCHES, alone
 from gateway.adapters.database.tables import Utc, batch_items, batches
 from gateway.batch.queue import Batch, Item, ItemState, Refused
 from gateway.batch.rows import Format, entry_of
 from gateway.domain import Role
 from gateway.errors import Conflict, InvalidRequest, NotFound, RateLimited
 from gateway.records import Once
-
-_KEYS_LOCK = 7_265_002  # PostgreSQL's advisory lock of a key's batches; nobody else's number
 
 
 class DatabaseShelf:
@@ -41,7 +40,7 @@ class DatabaseShelf:
         rows = [_item_row(batch.id, position, one) for position, one in enumerate(items)]
 
         def add(connection: Connection) -> Batch:
-            _one_at_a_time(connection, batch.key_id)
+            alone(connection, BATCHES, batch.key_id)
             if once is not None and (made := _made(connection, batch.key_id, once)) is not None:
                 return made
             mine = select(func.count()).where(batches.c.key_id == batch.key_id, batches.c.ended_at.is_(None))
@@ -76,13 +75,6 @@ class DatabaseShelf:
             return [_batch(row, counts.get(row.id, {})) for row in rows]
 
         return await self._database.read(page)
-
-
-def _one_at_a_time(connection: Connection, key_id: str) -> None:
-    """Until the end of the transaction: a key's open batches are counted and added to in one step."""
-    if connection.dialect.name == "postgresql":  # SQLite has one writer anyway
-        lock = text("SELECT pg_advisory_xact_lock(:number, hashtext(:key_id))")
-        connection.execute(lock, {"number": _KEYS_LOCK, "key_id": key_id})
 
 
 def _item_row(batch_id: str, position: int, item: Item | Refused) -> dict[str, object]:

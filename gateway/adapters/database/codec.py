@@ -16,8 +16,21 @@ from gateway.batch.queue import Item
 from gateway.domain import ModelCall, Rubric
 from gateway.errors import InvalidRequest, StoreUnavailable
 from gateway.records import Correction, GradeRecord
+from gateway.training.facts import DatasetVersion, ModelVersion, TrainingRequest
+from gateway.training.ports import WorkerFacts
 
-Fact = TypeVar("Fact", GradeRecord, ModelCall, Rubric, Correction, Item)
+Fact = TypeVar(
+    "Fact",
+    GradeRecord,
+    ModelCall,
+    Rubric,
+    Correction,
+    Item,
+    DatasetVersion,
+    TrainingRequest,
+    ModelVersion,
+    WorkerFacts,
+)
 _FORMAT = '{"format":1,'
 
 
@@ -59,6 +72,10 @@ CALL = Codec(ModelCall)
 RUBRIC = Codec(Rubric)
 CORRECTION = Codec(Correction)
 ITEM = Codec(Item)
+DATASET = Codec(DatasetVersion)  # without its preview
+REQUEST = Codec(TrainingRequest)
+MODEL = Codec(ModelVersion)
+WORKER = Codec(WorkerFacts)
 
 
 def with_calls(record: GradeRecord, calls: tuple[ModelCall, ...]) -> GradeRecord:

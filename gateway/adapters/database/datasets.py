@@ -1,0 +1,150 @@
+"""Versions of data sets as callers see them."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import orjson
+from sqlalchemy import ColumnElement, Connection, case, func, insert, select, update
+
+from gateway.adapters.database.codec import DATASET
+from gateway.adapters.database.database import Database
+from gateway.adapters.database.rows import insert_into
+from gateway.adapters.database.training_tables import dataset_numbers, dataset_versions, training_jobs
+from gateway.errors import Conflict, NotFound
+from gateway.training.facts import DatasetVersion, JobState, Kept
+
+_LIVE = ~dataset_versions.c.deleted
+_BRIEF = [column for column in dataset_versions.c if column.name != "preview"]
+_NEEDED = training_jobs.c.state.in_([state.value for state in JobState if not state.over])
+
+
+class DatabaseDatasets:
+    """Implements DatasetShelf."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def number(self, name: str) -> int:
+        def number(connection: Connection) -> int:
+            first = insert_into(connection, dataset_numbers).values(name=name, last=1)
+            next_one = first.on_conflict_do_update(
+                index_elements=[dataset_numbers.c.name], set_={"last": dataset_numbers.c.last + 1}
+            )
+            return connection.execute(next_one.returning(dataset_numbers.c.last)).scalar_one()
+
+        return await self._database.write(number)
+
+    async def add(self, version: DatasetVersion) -> None:
+        row = {
+            "name": version.name,
+            "version": version.version,
+            "created_at": version.created_at,
+            "sha256": version.table.sha256,
+            "file": version.file.as_posix(),
+            "deleted": False,
+            "kept": version.kept.value,
+            "dvc_hash": version.dvc_hash,
+            "attempts": version.attempts,
+            "error": version.error,
+            "until_s": 0.0,
+            "dataset": DATASET.encode(replace(version, table=replace(version.table, preview=()))),
+            "preview": orjson.dumps(version.table.preview).decode(),
+        }
+        await self._database.write(lambda connection: connection.execute(insert(dataset_versions), row))
+
+    async def latest(self, name: str) -> DatasetVersion | None:
+        return await self._database.read(lambda connection: _whole(connection, name, None))
+
+    async def get(self, name: str, version: int | None = None) -> DatasetVersion:
+        found = await self._database.read(lambda connection: _whole(connection, name, version))
+        if found is None:
+            raise _none()
+        return found
+
+    async def versions(self, name: str) -> list[DatasetVersion]:
+        question = select(*_BRIEF).where(dataset_versions.c.name == name, _LIVE)
+        question = question.order_by(dataset_versions.c.version.desc())
+
+        def versions(connection: Connection) -> list[DatasetVersion]:
+            return [dataset_of(row) for row in connection.execute(question)]
+
+        found = await self._database.read(versions)
+        if not found:
+            raise _none()
+        return found
+
+    async def find(self, after: str | None, limit: int) -> list[DatasetVersion]:
+        newest = select(dataset_versions.c.name, func.max(dataset_versions.c.version).label("version"))
+        newest = newest.where(_LIVE, dataset_versions.c.name > (after or ""))
+        newest = newest.group_by(dataset_versions.c.name).order_by(dataset_versions.c.name).limit(limit)
+        of_page = newest.subquery()
+        question = select(*_BRIEF).join_from(
+            of_page,
+            dataset_versions,
+            (dataset_versions.c.name == of_page.c.name) & (dataset_versions.c.version == of_page.c.version),
+        )
+        question = question.order_by(dataset_versions.c.name)
+
+        def find(connection: Connection) -> list[DatasetVersion]:
+            return [dataset_of(row) for row in connection.execute(question)]
+
+        return await self._database.read(find)
+
+    async def delete(self, name: str, version: int | None) -> None:
+        these = dataset_versions.c.name == name
+        using = (training_jobs.c.dataset == name) & _NEEDED
+        if version is not None:
+            these &= dataset_versions.c.version == version
+            using &= training_jobs.c.dataset_version == version
+
+        def delete(connection: Connection) -> None:
+            # A job that is being added waits for these rows, or we for it.
+            locked = select(dataset_versions.c.version).where(these, _LIVE).with_for_update()
+            if not connection.scalars(locked).all():
+                raise _none()
+            if connection.scalar(select(training_jobs.c.id).where(using).limit(1)) is not None:
+                raise Conflict("A training job that is not over needs this data set.")
+            # A step that a worker is doing is waited for; a pause after a failed one is not.
+            free = case((dataset_versions.c.owner.is_(None), 0.0), else_=dataset_versions.c.until_s)
+            gone = update(dataset_versions).where(these, _LIVE)
+            connection.execute(gone.values(deleted=True, attempts=0, error=None, until_s=free))
+
+        await self._database.write(delete)
+
+    async def files(self) -> frozenset[Path]:
+        """Of every version, those that are to go too; relative to the folder of data sets."""
+        question = select(dataset_versions.c.file)
+        files = await self._database.read(lambda connection: connection.scalars(question).all())
+        return frozenset(map(Path, files))
+
+
+def in_use(name: str, version: int) -> ColumnElement[bool]:
+    return (dataset_versions.c.name == name) & (dataset_versions.c.version == version) & _LIVE
+
+
+def dataset_of(row: Any) -> DatasetVersion:
+    """Without its preview. Raises StoreUnavailable when it cannot be read."""
+    return replace(
+        DATASET.decode(row.dataset),
+        kept=Kept(row.kept),
+        dvc_hash=row.dvc_hash,
+        attempts=row.attempts,
+        error=row.error,
+    )
+
+
+def _whole(connection: Connection, name: str, version: int | None) -> DatasetVersion | None:
+    question = select(dataset_versions).where(dataset_versions.c.name == name, _LIVE)
+    if version is not None:
+        question = question.where(dataset_versions.c.version == version)
+    row = connection.execute(question.order_by(dataset_versions.c.version.desc()).limit(1)).first()
+    if row is None:
+        return None
+    found = dataset_of(row)
+    preview = tuple(tuple(cells) for cells in orjson.loads(row.preview))
+    return replace(found, table=replace(found.table, preview=preview))
+
+
+def _none() -> NotFound:
+    return NotFound("There is no data set of that name and version.", param="dataset")

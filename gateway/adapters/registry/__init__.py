@@ -1,0 +1,1 @@
+"""MLflow or ClearML, in a process of its own. Import `process`: it is light, the tools load in the child."""

@@ -1,0 +1,134 @@
+"""Where a registry is. Each place knows the environment that its tool reads before it is imported."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit
+
+
+@dataclass(frozen=True, slots=True)
+class S3Access:
+    """How the tools reach S3. Without keys they look for credentials themselves."""
+
+    endpoint_url: str = ""  # empty: Amazon's
+    access_key_id: str = ""
+    secret_access_key: str = field(default="", repr=False)
+    region: str = "us-east-1"
+
+    def environment(self) -> dict[str, str]:
+        told = {"AWS_DEFAULT_REGION": self.region}
+        if self.access_key_id:
+            told |= {
+                "AWS_ACCESS_KEY_ID": self.access_key_id,
+                "AWS_SECRET_ACCESS_KEY": self.secret_access_key,
+            }
+        return told
+
+
+@dataclass(frozen=True, slots=True)
+class MlflowPlace:
+    tracking_uri: str = field(
+        repr=False
+    )  # sqlite:///PATH or a server's http address, which may hold a password
+    artifacts: str = ""  # a folder or s3://bucket/prefix; a server decides by itself
+    s3: S3Access = S3Access()
+
+    @property
+    def served(self) -> bool:
+        """By an MLflow server, rather than from a database here."""
+        return self.tracking_uri.startswith(("http://", "https://"))
+
+    @property
+    def artifact_location(self) -> str | None:
+        """Of a new experiment."""
+        if self.served or not self.artifacts:
+            return None
+        if "://" in self.artifacts:
+            return self.artifacts
+        return Path(self.artifacts).resolve().as_uri()
+
+    def environment(self, folder: Path) -> dict[str, str]:  # noqa: ARG002 - the other place needs it
+        told = self.s3.environment() | {
+            "MLFLOW_DISABLE_TELEMETRY": "true",
+            "DO_NOT_TRACK": "true",
+            "MLFLOW_TRACKING_URI": self.tracking_uri,
+            "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",  # the worker tries again by itself, and says so meanwhile
+            "MLFLOW_HTTP_REQUEST_TIMEOUT": "30",
+            "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+        }
+        if self.s3.endpoint_url:
+            told["MLFLOW_S3_ENDPOINT_URL"] = self.s3.endpoint_url
+        return told
+
+
+@dataclass(frozen=True, slots=True)
+class ClearmlPlace:
+    api_host: str
+    web_host: str = ""
+    files_host: str = ""
+    access_key: str = ""
+    secret_key: str = field(default="", repr=False)
+    output_uri: str = ""  # for weights and plots: s3://bucket/prefix or a folder; empty: its file server
+    s3: S3Access = S3Access()
+
+    @property
+    def upload_uri(self) -> str:
+        """As the SDK writes it: what is not Amazon's has host and port in the address."""
+        if not self.output_uri:
+            return self.files_host
+        if self.output_uri.startswith("s3://") and self.s3.endpoint_url:
+            return f"s3://{self._s3_host}/{self.output_uri.removeprefix('s3://')}"
+        if "://" in self.output_uri:
+            return self.output_uri
+        return Path(self.output_uri).resolve().as_uri()
+
+    @property
+    def _s3_host(self) -> str:
+        address = urlsplit(self.s3.endpoint_url)
+        return f"{address.hostname}:{address.port or (443 if address.scheme == 'https' else 80)}"
+
+    def environment(self, folder: Path) -> dict[str, str]:
+        """`folder`: this process's own, for the SDK's configuration and cache."""
+        return self.s3.environment() | {
+            "CLEARML_CONFIG_FILE": str(folder / "clearml.conf"),
+            "CLEARML_CACHE_DIR": str(folder / "cache"),
+            "CLEARML_API_HOST": self.api_host,
+            "CLEARML_WEB_HOST": self.web_host,
+            "CLEARML_FILES_HOST": self.files_host,
+            "CLEARML_API_ACCESS_KEY": self.access_key,
+            "CLEARML_API_SECRET_KEY": self.secret_key,
+            "CLEARML_NO_DEFAULT_SERVER": "1",
+            "CLEARML_TASK_NO_REUSE": "1",
+            "CLEARML_SUPPRESS_UPDATE_MESSAGE": "1",
+            "CLEARML_DISABLE_VAULT_SUPPORT": "1",
+            "CLEARML_BLOCK_PICKLED_ARTIFACTS": "1",
+            "DO_NOT_TRACK": "true",
+        }
+
+    def configuration(self) -> dict[str, object]:
+        """What the SDK reads from a file only; no secret among it. By default it tries for hours."""
+        retries = {"total": 3, "connect": 3, "read": 3, "redirect": 3, "status": 3}
+        s3 = {
+            "region": self.s3.region,
+            "use_credentials_chain": True,
+            "secure": not self.s3.endpoint_url.startswith("http://"),
+        }
+        return {
+            "api": {
+                "http": {
+                    "retries": retries | {"backoff_factor": 0.5, "backoff_max": 5.0},
+                    "wait_on_maintenance_forever": False,
+                }
+            },
+            "sdk": {
+                "aws": {"s3": s3},
+                "network": {"iteration": {"max_retries_on_server_error": 1, "retry_backoff_factor_sec": 1}},
+                "development": {
+                    "store_uncommitted_code_diff": False,
+                    "support_stopping": False,  # else a Task stopped in the UI would end this process
+                    "artifacts": {"auto_pickle": False},
+                },
+            },
+        }
+
+
+Place = MlflowPlace | ClearmlPlace

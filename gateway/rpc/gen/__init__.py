@@ -1,0 +1,1 @@
+"""What scripts/protos.py makes of proto/: never edited by hand."""

@@ -1,0 +1,132 @@
+"""Whether a model can be learnt from a table, told from its statistics alone. Pure.
+
+What the statistics do not tell (how rare the rarest of many classes is) the fit finds out.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from gateway.errors import InvalidDataset, InvalidRequest
+from gateway.training.asks import MOST_FEATURES
+from gateway.training.facts import Column, ColumnType, DatasetVersion, Table
+
+_CLASSES = (2, 100)
+_ROWS_OF_A_CLASS = 2  # one to learn from, one to be held out
+# Values of a text feature: each becomes a column of its own, and a model that learnt names learnt no rule.
+_MOST_VALUES = 100
+_FEW_ROWS = 100  # of these an integer column differs in each row by chance
+_NAMED = 5  # columns that an error names
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """What is learnt from what."""
+
+    target: str
+    features: tuple[str, ...]  # in the order of the table
+    note: str  # for the job's log: counts, no names
+
+
+def chosen(
+    version: DatasetVersion, target: str | None, features: Sequence[str] | None, test_share: float
+) -> Chosen:
+    """The data set's own target and every usable column, where the caller named none. Raises InvalidDataset,
+    InvalidRequest when nobody named a target."""
+    name = target or version.target
+    if name is None:
+        raise InvalidRequest("'target' is required: the data set has none of its own.", param="target")
+    table = version.table
+    _check_target(table, name, test_share)
+    if features is None:
+        return _by_default(table, name)
+    if name in features:
+        raise InvalidDataset("The target is no feature.", param="features")
+    asked = set(features)
+    columns = [column for column in table.columns if column.name in asked]
+    there = set(_names_of(columns))
+    missing = [feature for feature in features if feature not in there]
+    if missing:
+        raise InvalidDataset("The data set lacks a feature.", param="features", detail=_names(missing))
+    _check_features(columns)
+    return Chosen(name, _names_of(columns), _note(table, columns, []))
+
+
+def _check_target(table: Table, name: str, test_share: float) -> None:
+    column = table.column(name)
+    if column is None:
+        raise InvalidDataset("The data set has no such column.", param="target")
+    if column.missing:
+        raise InvalidDataset("The target lacks values in some rows.", param="target")
+    fewest, most = _CLASSES
+    if not fewest <= column.distinct <= most:
+        raise InvalidDataset(f"The target must have {fewest} to {most} classes.", param="target")
+    if any(count < _ROWS_OF_A_CLASS for _, count in column.top):
+        raise InvalidDataset(
+            f"Each class of the target needs {_ROWS_OF_A_CLASS} rows at least.", param="target"
+        )
+    held_out = math.ceil(table.rows * test_share)  # as scikit-learn's train_test_split rounds
+    if min(held_out, table.rows - held_out) < column.distinct:
+        raise InvalidDataset(
+            "There are too few rows: the held out ones and the others must have each class.",
+            param="test_share",
+        )
+
+
+def _check_features(columns: Sequence[Column]) -> None:
+    wordy = [column.name for column in columns if _wordy(column)]
+    if wordy:
+        raise InvalidDataset(
+            f"A text feature has more than {_MOST_VALUES} values: leave it out, or make groups of them.",
+            param="features",
+            detail=_names(wordy),
+        )
+    empty = [column.name for column in columns if not column.distinct]
+    if empty:
+        raise InvalidDataset("A feature has no value at all.", param="features", detail=_names(empty))
+
+
+def _by_default(table: Table, target: str) -> Chosen:
+    others = [column for column in table.columns if column.name != target]
+    columns = [column for column in others if _usable(column)]
+    if not columns:
+        raise InvalidDataset("No column is left to learn from.", param="features")
+    if len(columns) > MOST_FEATURES:
+        raise InvalidDataset(
+            f"There are more than {MOST_FEATURES} columns: name the features.", param="features"
+        )
+    left_out = [column for column in others if not _usable(column)]
+    return Chosen(target, _names_of(columns), _note(table, columns, left_out))
+
+
+def _usable(column: Column) -> bool:
+    return column.distinct > 0 and not _wordy(column)
+
+
+def _wordy(column: Column) -> bool:
+    return column.type is ColumnType.TEXT and column.distinct > _MOST_VALUES
+
+
+def _like_an_id(column: Column, rows: int) -> bool:
+    return column.type is ColumnType.INTEGER and column.distinct == rows > _FEW_ROWS
+
+
+def _note(table: Table, columns: Sequence[Column], left_out: Sequence[Column]) -> str:
+    empty = sum(not column.distinct for column in left_out)
+    ids = sum(_like_an_id(column, table.rows) for column in columns)
+    told = {
+        f"left out: text columns with more than {_MOST_VALUES} values": len(left_out) - empty,
+        "left out: columns without a value": empty,
+        "perhaps an id: integer columns that differ in each row": ids,
+    }
+    return "; ".join(["queued", *(f"{what}: {count}" for what, count in told.items() if count)])
+
+
+def _names_of(columns: Sequence[Column]) -> tuple[str, ...]:
+    return tuple(column.name for column in columns)
+
+
+def _names(columns: Sequence[str]) -> str:
+    """For the caller alone."""
+    more = ", ..." if len(columns) > _NAMED else ""
+    return ", ".join(f"'{name}'" for name in columns[:_NAMED]) + more

@@ -1,0 +1,97 @@
+"""What the status page tells of training, whatever is down."""
+
+import asyncio
+
+from gateway.errors import ModelUnavailable
+from gateway.training.ports import Backlog, WorkerFacts
+from gateway.training.status import TrainingStatus
+from tests.gateway.training.fakes import MemoryRoll
+
+BACKLOG = Backlog(queued=2, running=1, datasets_due=3, pushes_failing=1, registry_tasks=0)
+
+
+async def up() -> None:
+    return
+
+
+async def down() -> None:
+    raise ModelUnavailable("s3://secret.example/models does not answer.")
+
+
+def worker(name: str, **stores: str) -> WorkerFacts:
+    return WorkerFacts(name, "local", 2, 1, stores)
+
+
+async def test_everything_up_is_told() -> None:
+    roll = MemoryRoll(BACKLOG, [worker("w1", registry="up", dataset_remote="off", models="up")])
+    assert await TrainingStatus(roll, {"datasets": up, "models": up}).facts() == {
+        "jobs": {"queued": 2, "running": 1},
+        "workers": [
+            {
+                "id": "w1",
+                "engine": "local",
+                "capacity": 2,
+                "running": 1,
+                "stores": {"registry": "up", "dataset_remote": "off", "models": "up"},
+            }
+        ],
+        "stores": {
+            "database": "up",
+            "datasets": "up",
+            "models": "up",
+            "registry": "up",
+            "dataset_remote": "off",
+        },
+        "datasets_due": 3,
+        "pushes_failing": 1,
+        "registry_tasks": 0,
+    }
+
+
+async def test_a_store_that_is_down_is_told_without_its_address() -> None:
+    facts = await TrainingStatus(MemoryRoll(BACKLOG), {"datasets": up, "models": down}).facts()
+    assert facts["stores"] == {
+        "database": "up",
+        "datasets": "up",
+        "models": "down",
+        "registry": "unknown: no worker reports",
+        "dataset_remote": "unknown: no worker reports",
+    }
+    assert "secret" not in str(facts)
+
+
+async def test_a_store_that_one_worker_cannot_reach_is_not_up() -> None:
+    trouble = "The registry does not answer."
+    workers = [worker("a", registry="up"), worker("b", registry=trouble), worker("c", registry="up")]
+    facts = await TrainingStatus(MemoryRoll(BACKLOG, workers), {}).facts()
+    assert facts["stores"] == {
+        "database": "up",
+        "registry": trouble,
+        "dataset_remote": "unknown: no worker reports",
+    }
+
+
+async def test_without_a_store_the_rest_is_told() -> None:
+    facts = await TrainingStatus(MemoryRoll(None), {"models": up}).facts()
+    assert (facts["jobs"], facts["workers"], facts["datasets_due"]) == (None, [], None)
+    assert facts["stores"] == {
+        "database": "down",
+        "models": "up",
+        "registry": "unknown: no worker reports",
+        "dataset_remote": "unknown: no worker reports",
+    }
+
+
+async def test_the_store_is_asked_once_however_many_ask() -> None:
+    roll = MemoryRoll(BACKLOG)
+    status = TrainingStatus(roll, {})
+    await asyncio.gather(*(status.facts() for _ in range(50)))
+    await status.facts()
+    assert roll.asked == 1
+
+
+async def test_a_probe_that_hangs_is_given_up() -> None:
+    status = TrainingStatus(MemoryRoll(BACKLOG), {"models": asyncio.Event().wait})  # type: ignore[dict-item]
+    async with asyncio.timeout(30):
+        facts = await status.facts()
+    assert facts["stores"]["models"] == "down"  # type: ignore[index]
