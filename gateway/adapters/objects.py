@@ -114,11 +114,13 @@ class _Bucket:
         return await self._asked(ask, _CARRY_S)
 
     async def put(self, key: str, data: bytes) -> None:
-        async def ask(obstore: Any, store: Any) -> None:
+        async def ask(obstore: Any, store: Any) -> bool:
             # In parts a put that is cut off would leave some of them behind, unseen and paid for.
             await obstore.put_async(store, key, data, use_multipart=False)
+            return True
 
-        await self._asked(ask, _CARRY_S)
+        if not await self._asked(ask, _CARRY_S):
+            raise _unusable()  # there is no such bucket
 
     async def delete(self, key: str) -> None:
         async def ask(obstore: Any, store: Any) -> None:

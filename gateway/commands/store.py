@@ -5,14 +5,14 @@ import asyncio
 import os
 import sys
 import tempfile
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import BinaryIO
 
 from gateway.adapters.database.database import Database
-from gateway.adapters.database.export import export
+from gateway.adapters.database.export import export, export_jobs
 from gateway.adapters.database.migration import HEAD
 from gateway.adapters.database.retention import counts, prunable, prune
 from gateway.errors import GatewayError, StoreUnavailable
@@ -28,11 +28,12 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     upgrading.set_defaults(run=_upgrade)
     looking = actions.add_parser("status", help="which engine, which revision, how much is kept")
     looking.set_defaults(run=_status)
-    pruning = actions.add_parser("prune", help="delete grades older than that, with everything of theirs")
+    pruning = actions.add_parser("prune", help="delete grades and training jobs older than that")
     pruning.add_argument("--days", type=_days, required=True)
     pruning.add_argument("--dry-run", action="store_true", help="only count")
     pruning.set_defaults(run=_prune)
     exporting = actions.add_parser("export", help="every grade with audit and corrections, as JSON lines")
+    exporting.add_argument("--jobs", action="store_true", help="every training job with its log instead")
     exporting.add_argument("--out", type=Path, required=True)
     exporting.add_argument("--force", action="store_true", help="replace a file that is there")
     exporting.set_defaults(run=_export)
@@ -75,7 +76,8 @@ def _prune(options: argparse.Namespace, settings: Settings) -> int:
         said = "would delete" if options.dry_run else "deleted"
         sys.stdout.write(
             f"{said} {found.grades} grades, {found.calls} model calls, {found.corrections} corrections, "
-            f"{found.answers} remembered answers\n"
+            f"{found.answers} remembered answers, {found.jobs} training jobs, {found.events} lines of their "
+            "logs\n"
         )
         return 0
 
@@ -91,8 +93,8 @@ def _export(options: argparse.Namespace, settings: Settings) -> int:
     async def exported(database: Database) -> int:
         await _current(database)
         with _whole(out) as file:
-            written = await _written(database, file)
-        sys.stdout.write(f"{written} grades in {out}\n")
+            written = await _written(export_jobs(database) if options.jobs else export(database), file)
+        sys.stdout.write(f"{written} {'training jobs' if options.jobs else 'grades'} in {out}\n")
         return 0
 
     return _with_database(settings, exported)
@@ -112,9 +114,9 @@ def _whole(path: Path) -> Iterator[BinaryIO]:
         Path(name).unlink(missing_ok=True)
 
 
-async def _written(database: Database, file: BinaryIO) -> int:
+async def _written(lines: AsyncIterator[bytes], file: BinaryIO) -> int:
     written = 0
-    async for line in export(database):
+    async for line in lines:
         file.write(line)
         written += 1
     return written

@@ -1,4 +1,4 @@
-"""One procedure call as it becomes known, and what is told of it: never a message, a key or a caller's name."""
+"""One call as it becomes known, and what is told of it: never a message, a key or a caller's word."""
 
 import hashlib
 import re
@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from google.protobuf.message import Message
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
 from gateway.domain import Caller, Quota, Usage
@@ -31,7 +32,6 @@ class Call:
     status: str = "CANCELLED"  # until an answer was sent
     code: Code | None = None
     stream: bool = False
-    body: bytes = field(default=b"", repr=False)  # the message, where there is one
     masked: Mapping[str, int] = field(default_factory=dict)  # distinct values, by kind
     usage: Usage = field(default_factory=Usage)
 
@@ -40,15 +40,16 @@ class Call:
         assert self.admitted is not None  # noqa: S101 - the door admits before it calls
         return self.admitted
 
-    def once(self, what: str) -> Once | None:
-        """The wish to be answered once, by the metadata `idempotency-key`. Raises InvalidRequest."""
+    def once(self, what: str, asked: Message) -> Once | None:
+        """The wish to be answered once, by the metadata `idempotency-key`; `what` is asked with `asked`.
+        Raises InvalidRequest."""
         key = self.metadata.get("idempotency-key")
         if key is None:
             return None
         if not _KEY.fullmatch(key):
             raise InvalidRequest("'idempotency-key' must have 1 to 255 characters.", param="idempotency-key")
-        # The key is a caller's own text: only its hash is kept.
-        told = hashlib.sha256(what.encode() + b"\0" + self.body)
+        # The key is a caller's own text: only its hash is kept. A map's order on the wire may vary.
+        told = hashlib.sha256(what.encode() + b"\0" + asked.SerializeToString(deterministic=True))
         return Once(hashlib.sha256(key.encode()).hexdigest(), told.hexdigest())
 
 

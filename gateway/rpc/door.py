@@ -1,18 +1,18 @@
 """The outermost layer of gRPC: who may enter, how much they may carry, and what is written down about it.
 
-Every method is registered as one that takes a stream, whatever it is: on the wire they are alike, and so the key
-is checked before a byte of a message is read. gRPC's own unary handlers read the message first.
+Every procedure is registered as one that takes a stream, whatever it is: on the wire they are alike, and so
+the key is checked before a byte of a message is read. gRPC's own unary handlers read and parse it first.
 """
 
 import asyncio
 import logging
 import os
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import aclosing, contextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, NoReturn
+from typing import Any, Never
 
 import grpc
 from google.protobuf.message import DecodeError, Message
@@ -36,16 +36,17 @@ from gateway.rpc.procedures import Procedure
 log = logging.getLogger(__name__)
 
 Context = grpc.aio.ServicerContext[bytes, bytes]
+Answer = Callable[[Procedure, Call], Awaitable[bytes | None]]
 
 # A caller's own request id is kept only when it cannot spell a name or a number: a UUID, or 32 hex digits.
 _REQUEST_ID = re.compile(r"(?i)[0-9a-f]{8}(-?)[0-9a-f]{4}\1[0-9a-f]{4}\1[0-9a-f]{4}\1[0-9a-f]{12}")
-_LONG = 64 << 10  # bytes; reading a message of more takes over a millisecond and leaves the loop free
+_LONG = 64 << 10  # bytes; parsing a message of more takes over a millisecond and leaves the loop free
 
 
 @dataclass(frozen=True, slots=True)
 class DoorPolicy:
-    message_timeout_s: float  # that a caller may take for a message
-    most_streams: int = 64  # answers in a stream at once: they last
+    message_timeout_s: float  # the silence before a caller's next message
+    most_streams: int = 64  # answers as a stream at once: they last
     most_public_streams: int = 16  # of them, those without a key
 
 
@@ -59,71 +60,156 @@ class Door(grpc.GenericRpcHandler):
         self._guards = guards
         self._calls = calls
         self._policy = policy
-        self._streams: dict[asyncio.Task[Any], bool] = {}  # and whether it is public
+        self._streams: dict[asyncio.Task[Any], bool] = {}  # and whether it was opened without a key
         self._closing = False
 
-    def service(self, details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler[bytes, bytes]:
-        procedure = self._procedures.get(details.method)
+    def service(self, handler_call_details: grpc.HandlerCallDetails) -> "grpc.RpcMethodHandler[bytes, bytes]":
+        """The handler, for the path alone: nothing of the call is looked at yet."""
+        procedure = self._procedures.get(handler_call_details.method)
         if procedure is not None and procedure.gives_stream:
             return grpc.stream_stream_rpc_method_handler(partial(self._streamed, procedure))
         return grpc.stream_unary_rpc_method_handler(partial(self._answered, procedure))
 
     def end_streams(self) -> None:
-        """Their callers are told to come again; other answers are finished."""
+        """Their callers are told to come again; all other answers are finished."""
         self._closing = True
         for task in self._streams:
             task.cancel()
 
-    async def _answered(self, procedure: Procedure | None, _: object, context: Context) -> bytes:
-        async def answer(call: Call) -> bytes:
-            known = self._let_in(procedure, call)
-            message: Message = await self._asked(known, call, context)
+    async def _answered(self, procedure: Procedure | None, _: object, context: Context) -> bytes | None:
+        async def answer(known: Procedure, call: Call) -> bytes:
+            message: Message = await known.behaviour(await self._asked(known, context), call)
             return message.SerializeToString()
 
-        answered: bytes = await self._accounted(procedure, context, answer)
-        return answered
+        return await self._accounted(procedure, context, answer)
 
     async def _streamed(self, procedure: Procedure, _: object, context: Context) -> None:
-        async def answer(call: Call) -> None:
+        async def answer(known: Procedure, call: Call) -> None:
             call.stream = True
-            with self._place(procedure):
-                known = self._let_in(procedure, call)
-                async with aclosing(await self._asked_stream(known, call, context)) as messages:
+            with self._place(known):
+                async with aclosing(known.behaviour(await self._asked(known, context), call)) as messages:
                     async for message in messages:
-                        await _sent(context, message.SerializeToString())
+                        await _send(context, message.SerializeToString())
 
         await self._accounted(procedure, context, answer)
 
-    async def _accounted(
-        self, procedure: Procedure | None, context: Context, answer: Callable[[Call], Awaitable[Any]]
-    ) -> Any:
-        """Runs `answer` within the caller's deadline; what it raises becomes a status. One line is told."""
-        metadata = {str(key): value for key, value in context.invocation_metadata() or () if isinstance(value, str)}
+    async def _accounted(self, procedure: Procedure | None, context: Context, answer: Answer) -> bytes | None:
+        """Lets the caller in and runs `answer` within their deadline. What is raised becomes a status."""
+        metadata = _texts(context)
         given = metadata.get("x-request-id", "")
         request_id = given if _REQUEST_ID.fullmatch(given) else os.urandom(16).hex()
         call = Call(request_id, procedure.path if procedure else "other", metadata)
+        remaining: float | None = context.time_remaining()
+        deadline = asyncio.timeout(remaining)
         try:
-            try:
-                async with asyncio.timeout(context.time_remaining()) as deadline:
-                    answered = await answer(call)
-                context.set_trailing_metadata(tuple(_of_every_answer(call)))
-                call.status = "OK"
-                return answered
-            except GatewayError as error:
-                fault = error
-            except asyncio.CancelledError:
-                if not self._closing or asyncio.current_task() not in self._streams:
-                    raise
-                fault = Overloaded("The gateway is stopping.", retry_after=1.0)
-            except _CallerLeft:
+            async with deadline:
+                answered = await answer(self._let_in(procedure, call), call)
+            context.set_trailing_metadata(tuple(_of_every_answer(call)))
+            call.status = "OK"
+            return answered
+        except GatewayError as error:
+            return await _refuse(call, error, context)
+        except asyncio.CancelledError:
+            if not (self._closing and call.stream):
+                # By the caller, or by gRPC at the caller's deadline, which may be a moment before ours.
+                if remaining is not None and context.time_remaining() <= 0:
+                    call.status = grpc.StatusCode.DEADLINE_EXCEEDED.name
                 raise
-            except Exception as error:
-                if isinstance(error, TimeoutError) and deadline.expired():
-                    fault = BackendTimeout("The call's deadline passed.")
-                else:
-                    # The last line of defence: the caller learns nothing, the log learns where.
-                    log.exception("unexpected failure", extra={"request_id": request_id})
-                    fault = GatewayError("The gateway failed.")
-            await _refuse(call, fault, context)
+            return await _refuse(call, Overloaded("The gateway is stopping.", retry_after=1.0), context)
+        except Exception as error:
+            if isinstance(error, TimeoutError) and deadline.expired():
+                return await _refuse(call, BackendTimeout("The call's deadline passed."), context)
+            # The last line of defence: the caller learns nothing, the log learns where.
+            log.exception("unexpected failure", extra={"request_id": request_id})
+            return await _refuse(call, GatewayError("The gateway failed."), context)
         finally:
             self._calls.done(call)
+
+    def _let_in(self, procedure: Procedure | None, call: Call) -> Procedure:
+        if procedure is not None and procedure.public:
+            return procedure
+        call.admitted, call.quota = self._guards.admit(_key(call.metadata))
+        if call.admitted.role is Role.METRICS:
+            raise Forbidden("This key may read metrics only.")
+        if procedure is None:
+            raise MethodNotAllowed("There is no such procedure.")
+        return procedure
+
+    @contextmanager
+    def _place(self, procedure: Procedure) -> Iterator[None]:
+        """One of the bounded places of answers that last. Raises Overloaded."""
+        public = sum(self._streams.values())
+        full = len(self._streams) >= self._policy.most_streams
+        if full or self._closing or (procedure.public and public >= self._policy.most_public_streams):
+            raise Overloaded("Too many streams are open.", retry_after=5.0)
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101 - a coroutine of a loop runs in a task
+        self._streams[task] = procedure.public
+        try:
+            yield
+        finally:
+            del self._streams[task]
+
+    async def _asked(self, procedure: Procedure, context: Context) -> Message | AsyncIterator[Message]:
+        """The message, or all of them as they come. Raises InvalidRequest, BodyTimeout."""
+        messages = self._messages(procedure, context)
+        if procedure.takes_stream:
+            return messages
+        async with aclosing(messages):
+            async for message in messages:
+                return message
+        raise InvalidRequest("The call has no message, or a larger one than is taken.")
+
+    async def _messages(self, procedure: Procedure, context: Context) -> AsyncGenerator[Message, None]:
+        while True:
+            try:
+                async with asyncio.timeout(self._policy.message_timeout_s):
+                    raw: object = await context.read()
+            except TimeoutError:
+                raise BodyTimeout("The message took too long to arrive.") from None
+            if not isinstance(raw, bytes):  # the end
+                return
+            yield await _parsed(procedure.request, raw)
+
+
+async def _parsed(kind: type[Message], raw: bytes) -> Message:
+    try:
+        return await asyncio.to_thread(kind.FromString, raw) if len(raw) > _LONG else kind.FromString(raw)
+    except DecodeError:
+        raise InvalidRequest("The message is not one that this procedure takes.") from None
+
+
+async def _send(context: Context, data: bytes) -> None:
+    try:
+        await context.write(data)
+    except grpc.aio.InternalError:
+        # The caller left; gRPC cancels the call too, a moment later.
+        raise asyncio.CancelledError from None
+
+
+async def _refuse(call: Call, error: GatewayError, context: Context) -> Never:
+    status, words, metadata = refusal(error, call.request_id)
+    call.status, call.code = status.name, error.code
+    await context.abort(status, words, (*_of_every_answer(call), *metadata))
+
+
+def _of_every_answer(call: Call) -> Metadata:
+    metadata: Metadata = [("x-request-id", call.request_id)]
+    if call.quota:
+        metadata += [
+            ("x-ratelimit-limit-requests", str(call.quota.limit)),
+            ("x-ratelimit-remaining-requests", str(call.quota.remaining)),
+            ("x-ratelimit-reset-requests", f"{call.quota.reset_s:.3f}s"),
+        ]
+    return metadata
+
+
+def _texts(context: Context) -> dict[str, str]:
+    return {key: value for key, value in context.invocation_metadata() or () if isinstance(value, str)}
+
+
+def _key(metadata: Mapping[str, str]) -> bytes:
+    scheme, _, key = metadata.get("authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not key.strip():
+        raise Unauthenticated("No API key provided: send the metadata 'authorization: Bearer KEY'.")
+    return key.strip().encode()

@@ -1,4 +1,4 @@
-"""Code -> gRPC. A refusal is a status, trailing metadata for programs, and google.rpc.Status for those who read it."""
+"""Code -> gRPC: a status, trailing metadata, and google.rpc.Status for clients that read it."""
 
 import math
 from collections.abc import Mapping

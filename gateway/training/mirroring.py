@@ -4,12 +4,18 @@ The registry is the truth of what there is and which version is the champion; th
 reads, so that neither a registry that is down nor a worker that is gone stops a prediction.
 """
 
-import hashlib
 import logging
 
 from gateway.errors import ModelUnavailable
 from gateway.training.facts import ModelVersion
-from gateway.training.ports import ModelMirror, Registry, RegistryTask, RegistryUnavailable, Weights
+from gateway.training.ports import (
+    ModelMirror,
+    Registry,
+    RegistryTask,
+    RegistryUnavailable,
+    Weights,
+    WeightsRefused,
+)
 
 log = logging.getLogger(__name__)
 
@@ -56,8 +62,9 @@ class Mirroring:
         if version.sha256 in self._kept:
             return True
         if not await self._weights.has(version.sha256):
-            data = await self._registry.weights(version.name, version.version)
-            if hashlib.sha256(data).hexdigest() != version.sha256:
+            try:
+                data = await self._registry.weights(version.name, version.version)
+            except WeightsRefused:
                 log.warning("the registry holds weights that are not the registered ones: not served")
                 return False
             await self._weights.put(version.sha256, data)

@@ -4,7 +4,7 @@ The store's shelves fail closed with StoreUnavailable. `owner` is one worker pro
 others may take.
 """
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -176,11 +176,13 @@ class JobQueue(Protocol):
         """Queued jobs, oldest first, and running ones whose worker is gone; state running now, `attempts`
         one more. A job over which `most_attempts` workers died has failed and is not given out."""
 
-    async def renew(self, owner: str, lease_s: float) -> frozenset[str]:
-        """All that the owner has; returns those of them that are to be cancelled."""
+    async def renew(
+        self, owner: str, lease_s: float, job_ids: Collection[str] | None = None
+    ) -> frozenset[str]:
+        """Those of them that the owner has, without `job_ids` all; returns those that are to be cancelled."""
 
-    async def report(self, job_id: str, owner: str, stage: str, progress: float, message: str) -> None:
-        """A line of the log. Nothing when the owner has lost it."""
+    async def report(self, job_id: str, owner: str, stage: str, progress: float, message: str) -> bool:
+        """A line of the log. False when the owner has lost it."""
 
     async def succeed(self, job_id: str, owner: str, made: ModelVersion) -> bool:
         """The job's end and its version on the models' shelf, together; the champion when the job promotes.
@@ -227,16 +229,17 @@ class RegistryTask:
 
 
 class ModelMirror(Protocol):
-    """The worker's side of the models' shelf."""
+    """One worker's side of the models' shelf. A round is tasks(), each told, mirror(); of many workers one at
+    a time is in one: the others have no tasks, and what they mirror is ignored."""
 
     async def tasks(self) -> list[RegistryTask]:
-        """Oldest first."""
+        """Oldest first. The registry's versions are to be asked for after this."""
 
     async def told(self, task: RegistryTask) -> None: ...
 
     async def mirror(self, versions: Sequence[ModelVersion]) -> None:
-        """The shelf becomes what the registry has, but for names with open tasks or jobs being registered
-        since: there the shelf is newer."""
+        """The shelf becomes what the registry has, but for names with open tasks and names that changed on
+        the shelf since the round began: there the shelf is newer."""
 
 
 class Registry(Protocol):

@@ -3,7 +3,6 @@
 import asyncio
 import logging
 import shutil
-import time
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from typing import TypeVar
 from gateway.errors import GatewayError, ModelUnavailable, NotFound, StoreUnavailable
 from gateway.tasks import ended
 from gateway.training.facts import DatasetVersion, JobState, ModelVersion, TrainingJob
+from gateway.training.patience import patiently
 from gateway.training.ports import (
     DatasetShelf,
     DataVersions,
@@ -32,8 +32,6 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 _MOST_ATTEMPTS = 3  # workers that may die over a job, and processes within a worker
-_PAUSES_S = (1.0, 2.0, 4.0, 8.0, 16.0, 30.0)
-_ABANDONED_S = 86_400.0  # a scratch folder of this age belongs to nobody
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +44,10 @@ class Bench:
     folder: Path  # scratch
     threads: int  # of a fit
     patience_s: float = 600.0  # how long a fit waits for data or registry, which are down
+
+
+class _Lost(Exception):
+    """The lease ran out, because this process stood still, and another worker has the job."""
 
 
 @dataclass(slots=True)
@@ -94,7 +96,7 @@ class Trainings:
         """Keeps what is under way, and ends what its caller cancelled."""
         if not self._under_way:
             return
-        for job_id in await self._queue.renew(self._bench.owner, self._bench.lease_s):
+        for job_id in await self._queue.renew(self._bench.owner, self._bench.lease_s, [*self._under_way]):
             one = self._under_way.get(job_id)
             if one is not None and not one.registering and not one.cancelled:
                 one.cancelled = True
@@ -122,6 +124,8 @@ class Trainings:
             if one is None or not one.cancelled:
                 raise  # the worker closes
             await self._end(job, JobState.CANCELLED, "cancelled", "The training was cancelled.")
+        except _Lost:
+            log.warning("a training was lost to another worker")
         except FitFailed as error:
             await self._end(job, JobState.FAILED, error.code, error.message)
         except StepFailed as error:
@@ -142,7 +146,7 @@ class Trainings:
         # A worker may have died between registering the model and telling the store.
         made = await self._patiently(lambda: self._registry.registered(job.id))
         if made is None:
-            await self._queue.report(job.id, self._bench.owner, "preparing", 0.0, "reading the data set")
+            await self._report(job.id, "preparing", 0.0, "The data set is being read.")
             request = job.request
             version = await self._datasets.get(request.dataset, request.dataset_version)
             dvc_hash = await self._patiently(lambda: self._versioned(version))
@@ -179,12 +183,12 @@ class Trainings:
             async for step in steps:
                 if isinstance(step, Fitted):
                     return step
-                await self._queue.report(work.job_id, self._bench.owner, step.stage, step.share, step.message)
+                await self._report(work.job_id, step.stage, step.share, step.message)
         raise WorkerLost("The fit ended without a model.")
 
     async def _registered(self, job: TrainingJob, version: DatasetVersion, fitted: Fitted) -> ModelVersion:
         self._too_late_to_cancel(job)
-        await self._queue.report(job.id, self._bench.owner, "registering", 0.97, "registering the model")
+        await self._report(job.id, "registering", 0.97, "The model is being registered.")
         made = await self._patiently(lambda: self._registry.register(job, version, fitted))
         await self._shelved(made, fitted)
         return made
@@ -224,36 +228,19 @@ class Trainings:
         except GatewayError as error:
             log.warning("a training's end could not be told: %s", error.code.value)
 
+    async def _report(self, job_id: str, stage: str, share: float, message: str) -> None:
+        if not await self._queue.report(job_id, self._bench.owner, stage, share, message):
+            raise _Lost
+
     def _too_late_to_cancel(self, job: TrainingJob) -> None:
         one = self._under_way.get(job.id)
         if one is not None:
             one.registering = True
 
     async def _patiently(self, step: Callable[[], Awaitable[T]]) -> T:
-        """What the step gives, tried for `patience_s`. Raises the last StepFailed."""
-        give_up = time.monotonic() + self._bench.patience_s
-        tries = 0
-        while True:
-            try:
-                return await step()
-            except StepFailed as error:
-                pause = _PAUSES_S[min(tries, len(_PAUSES_S) - 1)]
-                if time.monotonic() + pause > give_up:
-                    raise
-                log.warning("a training waits: %s", error)
-            tries += 1
-            await asyncio.sleep(pause)
+        return await patiently(step, self._bench.patience_s)
 
 
 def _emptied(folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-
-
-def swept(scratch: Path) -> None:
-    """Removes what dead workers left."""
-    if not scratch.is_dir():
-        return
-    for folder in scratch.iterdir():
-        if folder.is_dir() and time.time() - folder.stat().st_mtime > _ABANDONED_S:
-            shutil.rmtree(folder, ignore_errors=True)

@@ -6,18 +6,23 @@ another worker, or its successor, goes on.
 
 import asyncio
 import logging
+import shutil
+import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 
 from gateway.errors import GatewayError
 from gateway.tasks import ended
 from gateway.training.chores import Chores
 from gateway.training.mirroring import Mirroring
 from gateway.training.ports import WorkerFacts, WorkerRoll
-from gateway.training.trainings import Bench, Trainings, swept
+from gateway.training.trainings import Bench, Trainings
 
 log = logging.getLogger(__name__)
+
+_ABANDONED_S = 86_400.0  # a scratch folder of this age belongs to nobody
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +63,7 @@ class Worker:
             _task("data sets", self._for_ever(self._chores.step, rhythm.poll_s)),
             _task("trainings", self._for_ever(self._trainings.feed, rhythm.poll_s)),
             _task("registry", self._for_ever(self._mirroring.step, rhythm.sync_s)),
-            _task("scratch", asyncio.to_thread(swept, self._bench.folder)),
+            _task("scratch", asyncio.to_thread(_swept, self._bench.folder)),
         ]
         self._keeping = [
             _task("leases", self._for_ever(self._trainings.renew, min(1.0, self._bench.lease_s / 3))),
@@ -101,3 +106,12 @@ def _task(name: str, work: Awaitable[None]) -> asyncio.Task[None]:
         await work
 
     return asyncio.create_task(run(), name=name)
+
+
+def _swept(scratch: Path) -> None:
+    """Removes what dead workers left."""
+    if not scratch.is_dir():
+        return
+    for folder in scratch.iterdir():
+        if folder.is_dir() and time.time() - folder.stat().st_mtime > _ABANDONED_S:
+            shutil.rmtree(folder, ignore_errors=True)

@@ -25,9 +25,7 @@ class DatabaseChores:
 
     async def due(self, owner: str, lease_s: float, remote: bool) -> DatasetVersion | None:
         steps = [Kept.ACCEPTED, Kept.VERSIONED] if remote else [Kept.ACCEPTED]
-        waiting = [
-            and_(~dataset_versions.c.deleted, dataset_versions.c.kept == kept.value) for kept in steps
-        ]
+        waiting = [and_(~dataset_versions.c.deleted, dataset_versions.c.kept == kept.value) for kept in steps]
         return await self._leased(waiting, owner, lease_s)
 
     async def deleted(self, owner: str, lease_s: float) -> tuple[DatasetVersion, bool] | None:
@@ -48,9 +46,7 @@ class DatabaseChores:
     async def failed(self, version: DatasetVersion, owner: str, error: str) -> None:
         def failed(connection: Connection) -> None:
             this = _of(version, owner)
-            attempts = connection.scalar(
-                select(dataset_versions.c.attempts).where(this).with_for_update()
-            )
+            attempts = connection.scalar(select(dataset_versions.c.attempts).where(this).with_for_update())
             if attempts is not None:
                 _paused(connection, this, attempts + 1, error)
 

@@ -31,7 +31,9 @@ class DatabaseDatasets:
             next_one = first.on_conflict_do_update(
                 index_elements=[dataset_numbers.c.name], set_={"last": dataset_numbers.c.last + 1}
             )
-            return connection.execute(next_one.returning(dataset_numbers.c.last)).scalar_one()
+            question = next_one.returning(dataset_numbers.c.last)
+            given: int = connection.execute(question).scalar_one()
+            return given
 
         return await self._database.write(number)
 

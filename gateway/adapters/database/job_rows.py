@@ -76,6 +76,4 @@ def change(connection: Connection, row: Any, message: str, **values: object) -> 
 def cancel(connection: Connection, row: Any) -> None:
     """Ends a job that no worker has."""
     message = "The training was cancelled."
-    change(
-        connection, row, message, state=JobState.CANCELLED.value, error_code="cancelled", error=message
-    )
+    change(connection, row, message, state=JobState.CANCELLED.value, error_code="cancelled", error=message)

@@ -1,6 +1,6 @@
-"""Versions of trained models: the shelf that prediction reads, and its likeness to the registry."""
+"""Versions of trained models: the shelf that prediction reads."""
 
-from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, and_, delete, select
@@ -83,4 +83,16 @@ class DatabaseModels:
         await self._database.write(forget)
 
 
-def _champion(text: str) -> ModelVersion: ...
+def _champion(text: str) -> ModelVersion:
+    return replace(MODEL.decode(text), champion=True)
+
+
+def _one(connection: Connection, which: ColumnElement[bool]) -> Any:
+    row = connection.execute(select(model_versions).where(which)).first()
+    if row is None:
+        raise _none()
+    return row
+
+
+def _none() -> ModelNotFound:
+    return ModelNotFound("There is no trained model of that name and version.", param="name")

@@ -1,7 +1,7 @@
-"""What is older than it may be is deleted, a few grades at a time: nobody waits long for the lock."""
+"""What is older than it may be is deleted, a few grades or jobs at a time: nobody waits long for the lock."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from datetime import datetime
 
 from sqlalchemy import ColumnElement, Connection, Select, Table, delete, func, or_, select, tuple_
@@ -17,8 +17,16 @@ from gateway.adapters.database.tables import (
     model_calls,
     rubrics,
 )
+from gateway.adapters.database.training_tables import (
+    dataset_versions,
+    model_versions,
+    registry_tasks,
+    training_events,
+    training_jobs,
+)
 
 _BATCH = 100  # grades in one transaction: 25 ms with SQLite, 13 with PostgreSQL (four calls of 5 KB each)
+_JOBS = 20  # in one transaction, up to a thousand lines of log each
 _ANSWER = (answers.c.key_id, answers.c.idempotency_key)
 
 
@@ -30,19 +38,17 @@ class Counts:
     calls: int = 0
     corrections: int = 0
     answers: int = 0
+    jobs: int = 0
+    events: int = 0
 
     def __add__(self, other: "Counts") -> "Counts":
-        return Counts(
-            self.grades + other.grades,
-            self.calls + other.calls,
-            self.corrections + other.corrections,
-            self.answers + other.answers,
-        )
+        return Counts(*(one + more for one, more in zip(astuple(self), astuple(other), strict=True)))
 
 
 async def prune(database: Database, before: datetime) -> Counts:
     """Deletes grades made before that time with their audit and corrections, answers that name one of them,
-    and claims that have run out. Rubrics stay, and stay used. Returns what was deleted."""
+    claims that have run out, and training jobs that ended before that time with their logs. Rubrics stay, and
+    stay used; data sets and models are deleted by their owners alone. Returns what was deleted."""
     await database.write(_forget_claims)
     total = Counts()
     while True:
@@ -55,6 +61,7 @@ async def prune(database: Database, before: datetime) -> Counts:
 async def prunable(database: Database, before: datetime) -> Counts:
     """What `prune` would delete."""
     old = select(grades.c.id).where(grades.c.created_at < before)
+    over = select(training_jobs.c.id).where(training_jobs.c.ended_at < before)
 
     def count(connection: Connection) -> Counts:
         return Counts(
@@ -62,16 +69,20 @@ async def prunable(database: Database, before: datetime) -> Counts:
             _count(connection, model_calls, model_calls.c.grade_id.in_(old)),
             _count(connection, corrections, corrections.c.grade_id.in_(old)),
             _count(connection, answers, or_(answers.c.created_at < before, _naming(old))),
+            _count(connection, training_jobs, training_jobs.c.ended_at < before),
+            _count(connection, training_events, training_events.c.job_id.in_(over)),
         )
 
     return await database.read(count)
 
 
 async def counts(database: Database) -> dict[str, int]:
-    """How many there are of each: grades, calls, corrections, answers, rubrics, claims."""
+    """How many rows there are of each, by table."""
 
     def count(connection: Connection) -> dict[str, int]:
-        tables = (grades, model_calls, corrections, answers, rubrics, claims)
+        grading = (grades, model_calls, corrections, answers, rubrics, claims)
+        training = (dataset_versions, training_jobs, training_events, model_versions, registry_tasks)
+        tables = (*grading, *training)
         return {table.name: _count(connection, table) for table in tables}
 
     return await database.read(count)
@@ -81,6 +92,8 @@ def _prune_some(connection: Connection, before: datetime) -> Counts:
     oldest = select(grades.c.id).where(grades.c.created_at < before).order_by(grades.c.created_at)
     ids = list(connection.scalars(oldest.limit(_BATCH)))
     old = select(*_ANSWER).where(answers.c.created_at < before).limit(_BATCH)
+    over = select(training_jobs.c.id).where(training_jobs.c.ended_at < before)
+    jobs = list(connection.scalars(over.order_by(training_jobs.c.ended_at).limit(_JOBS)))
 
     def deleted(table: Table, which: ColumnElement[bool]) -> int:
         return connection.execute(delete(table).where(which)).rowcount
@@ -90,6 +103,8 @@ def _prune_some(connection: Connection, before: datetime) -> Counts:
         calls=deleted(model_calls, model_calls.c.grade_id.in_(ids)),
         corrections=deleted(corrections, corrections.c.grade_id.in_(ids)),
         grades=deleted(grades, grades.c.id.in_(ids)),
+        events=deleted(training_events, training_events.c.job_id.in_(jobs)),
+        jobs=deleted(training_jobs, training_jobs.c.id.in_(jobs)),
     )
 
 

@@ -25,7 +25,9 @@ dataset_versions = Table(
     Column("attempts", Integer, nullable=False),
     Column("error", Text),
     Column("owner", Name),  # the worker that does its next step
-    Column("until_s", Float(53), nullable=False),  # epoch, by the database's clock: a lease's or a pause's end
+    Column(
+        "until_s", Float(53), nullable=False
+    ),  # epoch, by the database's clock: a lease's or a pause's end
     Column("dataset", Text, nullable=False),  # without its first rows
     Column("preview", Text, nullable=False),  # the first rows: up to 4 MB, and lists do without
 )

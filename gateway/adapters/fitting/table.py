@@ -8,7 +8,7 @@ carries the training rows, and a prediction costs more the more there are.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from sklearn.ensemble import ExtraTreesClassifier, HistGradientBoostingClassifier, RandomForestClassifier
@@ -40,8 +40,8 @@ class Row:
     estimator: Any  # scikit-learn's class
     takes: Mapping[str, Cap]
     rules: tuple[Rule, ...] = ()  # between parameters
-    linear: bool = False  # wants columns of one scale and no missing values
-    fixed: Mapping[str, Any] = field(default_factory=dict)  # what we say ourselves
+    linear: bool = False  # wants columns of one scale
+    takes_gaps: bool = False  # minds missing values itself
 
 
 _ANY = Cap()
@@ -115,6 +115,7 @@ TABLE: Mapping[str, Row] = {
                 "n_iter_no_change": Cap(most=1000),
                 "tol": Cap(most=1.0),
             },
+            takes_gaps=True,
         ),
         Row(
             "linear_svm",

@@ -28,8 +28,8 @@ class MlflowFiles:
         self._refused: dict[_Key, float] = {}  # until when
 
     def tags(self, version: Any) -> Mapping[str, str] | None:
-        """A version's tags with hash and signature, which are read from its file where they lack and kept there
-        as tags from then on. None: it cannot be served."""
+        """A version's tags with hash and signature. Where they lack, its file is read and they are kept there
+        from then on. None: it cannot be served."""
         if SHA256 in version.tags and SIGNATURE in version.tags:
             return dict(version.tags)
         key = (version.name, int(version.version), version.tags.get(SHA256, ""))

@@ -39,7 +39,7 @@ def read_csv(file: TextIO, most_columns: int | None) -> list[pl.Series]:
         raise invalid("The table has no rows.")
     columns = []
     for number, name in enumerate(names):
-        columns.append(typed(pl.concat(chunks[number]).alias(name)))
+        columns.append(typed(pl.concat(chunks[number], rechunk=True).alias(name)))
         chunks[number] = []  # its texts are not needed twice
     return columns
 

@@ -215,4 +215,4 @@ class _Column:
         types = {chunk.dtype for chunk in self._chunks} - {pl.Null()}
         dtype = pl.Float64() if len(types) > 1 else next(iter(types), pl.String())
         chunks, self._chunks = [chunk.cast(dtype) for chunk in self._chunks], []
-        return pl.concat(chunks)
+        return pl.concat(chunks, rechunk=True)

@@ -107,4 +107,4 @@ def _tells(frame: pl.DataFrame, column: Column, target: str) -> bool:
     """Whether every value of the column stands with one value of the target only."""
     if column.missing or column.distinct > MOST_CLASSES or column.distinct * _ROWS_A_VALUE > frame.height:
         return column.type is TYPES[type(frame[target].dtype)] and frame[column.name].equals(frame[target])
-    return frame.select(column.name, target).n_unique() == column.distinct
+    return pl.DataFrame([frame[column.name], frame[target]]).n_unique() == column.distinct

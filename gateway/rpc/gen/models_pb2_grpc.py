@@ -84,7 +84,7 @@ class ModelsServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListModelVersions(self, request, context):
-        """The versions of a trained model, newest first. Keys of the roles trainer and admin.
+        """The versions of a trained model, newest first.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

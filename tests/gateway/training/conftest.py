@@ -1,8 +1,7 @@
-"""The desks of training over shelves in memory and over SQLite: both must do the same."""
+"""The desks of training over SQLite, and a worker's hands."""
 
 import shutil
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,24 +18,24 @@ from gateway.training.classes import ModelClasses
 from gateway.training.facts import JobState, ModelVersion, TrainingJob
 from gateway.training.jobs import TrainingDesk
 from gateway.training.models import ModelDesk
-from gateway.training.ports import DatasetShelf, JobQueue, JobShelf, ModelShelf
 from tests.gateway.training.facts import dataset, made
-from tests.gateway.training.fakes import MemoryDatasets, MemoryJobs, MemoryModels
 
 TRAINER = Caller("ann", Role.TRAINER, 1000)
 ASK = {"model": "fraud-lr", "model_class": "logistic_regression", "dataset": "payments"}
 
 
-@dataclass
 class Room:
-    """The desks, and behind them the shelves and a worker's hands."""
+    """The desks, and behind them the shelves and a worker's queue."""
 
-    datasets: DatasetShelf
-    jobs: JobShelf
-    queue: JobQueue
-    models: ModelShelf
-    desk: TrainingDesk
-    model_desk: ModelDesk
+    def __init__(self, database: Database) -> None:
+        self.datasets = DatabaseDatasets(database)
+        self.jobs = DatabaseJobs(database)
+        self.queue = DatabaseJobQueue(database)
+        self.models = DatabaseModels(database)
+        self.desk = TrainingDesk(
+            self.jobs, self.datasets, self.models, ModelClasses(), taken_elsewhere, most_open=3
+        )
+        self.model_desk = ModelDesk(self.models)
 
     async def start(self, caller: Caller = TRAINER, **fields: Any) -> TrainingJob:
         return await self.desk.start(caller, read_training_ask({**ASK, **fields}))
@@ -49,40 +48,24 @@ class Room:
     async def worked(self, job: TrainingJob) -> ModelVersion:
         await self.queue.lease("worker", 100, 30.0, 3)
         kept = await self.datasets.get(job.request.dataset, job.request.dataset_version)
-        number = 1 + len([one for one in await self.desk.find(TRAINER, state=JobState.SUCCEEDED, limit=100)])
+        number = 1 + len(await self.desk.find(TRAINER, state=JobState.SUCCEEDED, limit=100))
         version = made(job, number, dataset_columns=kept.table.columns)
         assert await self.queue.succeed(job.id, "worker", version)
         return version
 
 
-def room_of(datasets: DatasetShelf, jobs: JobShelf, queue: JobQueue, models: ModelShelf) -> Room:
-    async def taken(name: str) -> bool:
-        return name == "grader-llm"
-
-    desk = TrainingDesk(jobs, datasets, models, ModelClasses(), taken, most_open=3)
-    return Room(datasets, jobs, queue, models, desk, ModelDesk(models))
+async def taken_elsewhere(name: str) -> bool:
+    return name == "grader-llm"
 
 
-@pytest.fixture(params=["memory", "sqlite"])
-async def room(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Room]:
+@pytest.fixture
+async def room(tmp_path: Path, migrated: Path) -> AsyncIterator[Room]:
     """With one data set, `payments`, of two versions."""
-    database = None
-    if request.param == "memory":
-        models = MemoryModels()
-        jobs = MemoryJobs(models)
-        place = room_of(MemoryDatasets(), jobs, jobs, models)  # type: ignore[arg-type]
-    else:
-        shutil.copy(request.getfixturevalue("migrated"), tmp_path / "gateway.db")
-        database = Database(f"sqlite:///{tmp_path}/gateway.db")
-        await database.start()
-        place = room_of(
-            DatabaseDatasets(database),
-            DatabaseJobs(database),
-            DatabaseJobQueue(database),
-            DatabaseModels(database),
-        )
+    shutil.copy(migrated, tmp_path / "gateway.db")
+    database = Database(f"sqlite:///{tmp_path}/gateway.db")
+    await database.start()
+    room = Room(database)
     for version in (1, 2):
-        await place.datasets.add(replace(dataset(), version=version))
-    yield place
-    if database:
-        await database.close()
+        await room.datasets.add(dataset(version=version))
+    yield room
+    await database.close()

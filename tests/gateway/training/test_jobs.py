@@ -76,7 +76,7 @@ async def test_a_grader_sees_and_begins_nothing(room: Room) -> None:
         desk.get(GRADER, job.id),
         desk.find(GRADER),
         desk.events(GRADER, job.id),
-        anext(desk.watch(GRADER, job.id)),  # type: ignore[arg-type]
+        anext(desk.watch(GRADER, job.id)),
         desk.cancel(GRADER, job.id),
         desk.delete(GRADER, job.id),
         room.model_desk.promote(GRADER, "fraud-lr", 1),
@@ -161,7 +161,7 @@ async def test_a_queued_job_is_cancelled_at_once_and_a_running_one_by_its_worker
 async def test_a_watched_job_is_told_to_its_end(room: Room) -> None:
     job = await room.start()
     events = room.desk.watch(TRAINER, job.id)
-    assert (await anext(events)).message == "queued"  # type: ignore[arg-type]
+    assert (await anext(events)).message == "queued"
     await room.queue.lease("worker", 1, 30.0, 3)
     for number in range(250):  # more than a page
         await room.queue.report(job.id, "worker", "fitting", number / 250, f"step {number}")

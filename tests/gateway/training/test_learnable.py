@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.errors import InvalidDataset, InvalidRequest
-from gateway.training.facts import DatasetVersion
+from gateway.training.facts import Column, DatasetVersion
 from gateway.training.learnable import chosen
 from tests.gateway.training.facts import column, dataset, target
 
@@ -45,7 +45,7 @@ def test_without_any_target_one_is_asked_for() -> None:
         (target(counts=(399, 1)), "2 rows at least"),
     ],
 )
-def test_a_target_that_cannot_be_learnt_is_refused(column_of_it, about) -> None:  # type: ignore[no-untyped-def]
+def test_a_target_that_cannot_be_learnt_is_refused(column_of_it: Column, about: str) -> None:
     error = refusal(dataset(column("amount"), column_of_it))
     assert (error.param, about in error.message) == ("target", True)
 

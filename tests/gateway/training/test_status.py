@@ -18,6 +18,10 @@ async def down() -> None:
     raise ModelUnavailable("s3://secret.example/models does not answer.")
 
 
+async def hanging() -> None:
+    await asyncio.Event().wait()
+
+
 def worker(name: str, **stores: str) -> WorkerFacts:
     return WorkerFacts(name, "local", 2, 1, stores)
 
@@ -91,7 +95,7 @@ async def test_the_store_is_asked_once_however_many_ask() -> None:
 
 
 async def test_a_probe_that_hangs_is_given_up() -> None:
-    status = TrainingStatus(MemoryRoll(BACKLOG), {"models": asyncio.Event().wait})  # type: ignore[dict-item]
+    status = TrainingStatus(MemoryRoll(BACKLOG), {"models": hanging})
     async with asyncio.timeout(30):
         facts = await status.facts()
     assert facts["stores"]["models"] == "down"  # type: ignore[index]

@@ -11,7 +11,7 @@ import pytest
 
 from gateway.adapters.database.database import Database
 from gateway.adapters.database.ledger import DatabaseLedger
-from gateway.adapters.database.tables import metadata
+from gateway.adapters.database.training_tables import metadata  # with it, the tables of both files
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,173 @@
+"""What is watched, so that a newer model is served without a restart: champions, and files of the fraud pair.
+
+A newer model is loaded and warm before it takes the place of the old one; one that cannot be loaded never
+does.
+"""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Collection
+from concurrent.futures import Executor
+
+from gateway.adapters.objects import S3, Stamp
+from gateway.adapters.onnx_models import LoadedModel, load
+from gateway.adapters.weights import WatchedObject
+from gateway.domain import Output, ServedModel
+from gateway.errors import GatewayError, ModelUnavailable
+from gateway.prediction import label_text
+from gateway.tasks import ended
+from gateway.training.facts import ModelVersion
+from gateway.training.ports import ModelShelf, Predictor
+
+log = logging.getLogger(__name__)
+
+UP = "up"
+_NOT_YET = "not loaded yet"
+
+
+class _Watch:
+    """A look every `poll_s`, and at once when woken."""
+
+    def __init__(self, poll_s: float) -> None:
+        self._poll_s = poll_s
+        self._woken = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        self._task = asyncio.create_task(self._watch(), name="model watch")
+
+    async def close(self) -> None:
+        if self._task is not None:
+            await ended(self._task)
+
+    def wake(self) -> None:
+        self._woken.set()
+
+    async def look(self) -> None:
+        raise NotImplementedError
+
+    async def _watch(self) -> None:
+        while True:
+            self._woken.clear()
+            try:
+                await self.look()
+            except Exception:  # the task's edge: whatever it is, the next look may go well
+                log.exception("looking for newer models failed")
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._woken.wait(), self._poll_s)
+
+
+class ChampionWatch(_Watch):
+    """Implements Champions. While the store is down, the champions are the last that are known."""
+
+    def __init__(self, shelf: ModelShelf, predictor: Predictor, poll_s: float) -> None:
+        super().__init__(poll_s)
+        self._shelf = shelf
+        self._predictor = predictor
+        self._served: dict[str, ModelVersion] = {}
+        self._unavailable: dict[str, ModelVersion] = {}  # champions that cannot be loaded
+        self._fault = ""
+
+    def get(self, name: str) -> ModelVersion | None:
+        return self._served.get(name)
+
+    def all(self) -> list[ModelVersion]:
+        return list(self._served.values())
+
+    def unavailable(self) -> frozenset[str]:
+        return frozenset(self._unavailable)
+
+    def served_models(self) -> list[ServedModel]:
+        """For the catalogue, by name; not ready are those of which no version can be loaded."""
+        known = {**self._unavailable, **self._served}
+        return [
+            ServedModel(
+                name,
+                0,
+                Output.CLASSIFICATION,
+                str(model.version),
+                tuple(map(label_text, model.signature.labels)),
+                ready=name in self._served,
+            )
+            for name, model in sorted(known.items())
+        ]
+
+    async def look(self) -> None:
+        try:
+            champions = {model.name: model for model in await self._shelf.champions()}
+        except GatewayError as error:
+            if self._fault != error.message:
+                log.warning("the champions are not known anew: %s", error.message)
+            self._fault = error.message
+            return
+        self._fault = ""
+        for gone in self._served.keys() - champions.keys():
+            del self._served[gone]
+        self._unavailable = {
+            name: model for name, model in self._unavailable.items() if champions.get(name) == model
+        }
+        for name, model in champions.items():
+            served = self._served.get(name)
+            if served is None or served.sha256 != model.sha256:
+                try:
+                    await self._predictor.load(model)
+                except ModelUnavailable:
+                    self._unavailable[name] = model
+                    continue
+            self._served[name] = model
+            self._unavailable.pop(name, None)
+
+
+class FraudModel(_Watch):
+    """Implements WatchedFile: one of the fraud pair, loaded anew when what lies at its address changes."""
+
+    def __init__(self, url: str, s3: S3, labels: Collection[int], poll_s: float, threads: Executor) -> None:
+        """`labels`: what it may answer; a file with others is refused. Raises ValueError for a bad address."""
+        super().__init__(poll_s)
+        self._object = WatchedObject(url, s3)
+        self._labels = frozenset(labels)
+        self._threads = threads
+        self._model: LoadedModel | None = None
+        self._seen: Stamp | None = None  # what was loaded or refused last
+        self.state = _NOT_YET
+
+    def current(self) -> LoadedModel:
+        if self._model is None:
+            raise ModelUnavailable("The model is not loaded.", retry_after=self._poll_s)
+        return self._model
+
+    async def look(self) -> None:
+        try:
+            stamp = await self._object.head()
+            if stamp is None:
+                self._say("there is no file")
+                self._seen = None
+                return
+            if stamp == self._seen:
+                return
+            found = await self._object.get()
+        except ModelUnavailable as error:
+            self._say(error.message)
+            self._seen = None
+            return
+        if found is None:
+            return  # deleted between the two; the next look tells
+        content, self._seen = found
+        try:
+            self._model = await asyncio.to_thread(self._checked, content)
+            self._say(UP)
+        except ModelUnavailable as error:
+            self._say(error.message)
+
+    def _checked(self, content: bytes) -> LoadedModel:
+        model = load(content, self._threads)
+        labels = model.signature.labels
+        if not all(type(label) is int and label in self._labels for label in labels):
+            raise ModelUnavailable("The model file answers with other labels.")
+        return model
+
+    def _say(self, state: str) -> None:
+        if state != self.state and state != UP:
+            log.warning("a model of the fraud pair: %s", state)
+        self.state = state

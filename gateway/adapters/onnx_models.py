@@ -1,0 +1,229 @@
+"""Trained models in this process, by ONNX Runtime: loaded, kept hot, asked.
+
+A file is foreign until it has been loaded: 24,000 files with some bytes changed were refused or answered, and
+none ended the process. What it may not do is said to ONNX Runtime: no data from other files, no time without
+end. Operators of others' libraries are not known here, so a file that needs one is refused.
+"""
+
+import asyncio
+import hashlib
+import logging
+import os
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Sequence
+from concurrent.futures import Executor
+from typing import Any
+
+from gateway.errors import InvalidRequest, ModelUnavailable
+from gateway.prediction import label_text
+from gateway.training.facts import Cell, ColumnType, ModelVersion, Prediction, Signature
+from gateway.training.ports import Weights
+from gateway.training.signature import read_signature
+
+log = logging.getLogger(__name__)
+
+_ON_LOOP_S = 0.0003  # what is done sooner than this is done on the event loop: a thread's turn costs 0.1 ms
+_WARM_UP_S = 5.0  # a file that needs more for two rows is refused
+_TOLERANCE = 1e-3  # of probabilities: float32 sums of many trees leave 0..1 by some 1e-6
+_REFUSED_S = 5.0  # how long a file that could not be loaded is not asked for again
+
+
+class LoadedModel:
+    """Implements LoadedFile. A request under way keeps it alive, whatever takes its place."""
+
+    def __init__(self, session: Any, signature: Signature, sha256: str, threads: Executor) -> None:
+        # Made by load() alone, which has imported numpy in a thread: 0.2 s that most deployments never need.
+        import numpy  # noqa: PLC0415
+
+        self._numpy = numpy
+        self._session = session
+        self._threads = threads
+        self._row_s = 0.0
+        self.signature = signature
+        self.sha256 = sha256
+        self._names = [label_text(label) for label in signature.labels]
+        kinds = [feature.type for feature in signature.features]
+        self._numbers = [place for place, kind in enumerate(kinds) if kind is not ColumnType.TEXT]
+        self._texts = [place for place, kind in enumerate(kinds) if kind is ColumnType.TEXT]
+
+    async def predict(self, rows: Sequence[Sequence[Cell]]) -> list[Prediction]:
+        if len(rows) * self._row_s < _ON_LOOP_S:
+            return self._answered(rows)
+        return await asyncio.get_running_loop().run_in_executor(self._threads, self._answered, rows)
+
+    def warm_up(self) -> None:
+        """Runs it as it will be run, and takes its time. Raises ModelUnavailable, ONNX Runtime's errors."""
+        import onnxruntime  # noqa: PLC0415 - as above
+
+        row = ["" if feature.type is ColumnType.TEXT else 0.0 for feature in self.signature.features]
+        options = onnxruntime.RunOptions()
+        timer = threading.Timer(_WARM_UP_S, setattr, (options, "terminate", True))
+        timer.daemon = True
+        timer.start()
+        try:
+            self._run([row, row], options)
+        finally:
+            timer.cancel()
+        times = []
+        for _ in range(3):
+            began = time.perf_counter()
+            self._predictions(*self._run([row], None))
+            times.append(time.perf_counter() - began)
+        self._row_s = min(times)
+
+    def _answered(self, rows: Sequence[Sequence[Cell]]) -> list[Prediction]:
+        try:
+            labels, probabilities = self._run(rows, None)
+        except ModelUnavailable:
+            raise
+        except Exception:  # ONNX Runtime's errors have no other base, and quote what is in the file
+            raise ModelUnavailable("The model failed.") from None
+        finite = self._numpy.isfinite(probabilities).all(axis=1)
+        if not finite.all():
+            place = f"instances.{int(finite.argmin())}"
+            raise InvalidRequest(f"The model has no finite answer to '{place}'.", param=place)
+        return self._predictions(labels, probabilities)
+
+    def _run(self, rows: Sequence[Sequence[Cell]], options: Any) -> tuple[Any, Any]:
+        """The places of the labels int64 [n] and the probabilities float32 [n, labels]. Raises
+        ModelUnavailable when they are something else."""
+        numpy = self._numpy
+        feed = {}
+        if self._numbers:
+            # A None becomes a NaN.
+            feed["numbers"] = numpy.array([[row[at] for at in self._numbers] for row in rows], numpy.float32)
+        if self._texts:
+            feed["texts"] = numpy.array([[row[at] or "" for at in self._texts] for row in rows], object)
+        labels, probabilities = self._session.run(("label", "probabilities"), feed, options)
+        if (
+            labels.shape != (len(rows),)
+            or probabilities.shape != (len(rows), len(self._names))
+            or labels.min() < 0
+            or labels.max() >= len(self._names)
+            or (probabilities < -_TOLERANCE).any()
+            or (probabilities > 1 + _TOLERANCE).any()
+        ):
+            raise ModelUnavailable("The model answers with something else than its signature says.")
+        return labels, probabilities.clip(0.0, 1.0)
+
+    def _predictions(self, labels: Any, probabilities: Any) -> list[Prediction]:
+        kinds, names = self.signature.labels, self._names
+        return [
+            Prediction(kinds[label], row[label], dict(zip(names, row, strict=True)))
+            for label, row in zip(labels.tolist(), probabilities.tolist(), strict=True)
+        ]
+
+
+def load(content: bytes, threads: Executor) -> LoadedModel:
+    """The model of a file, warm. Blocks for a second at most (the first time for ONNX Runtime's own start).
+    Raises ModelUnavailable for what is no model, or another than the contract of Signature says."""
+    import onnxruntime  # noqa: PLC0415 - 0.2 s: not before the first model
+
+    # Errors are raised; what would be printed besides quotes the file.
+    onnxruntime.set_default_logger_severity(4)
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.log_severity_level = 4
+    # Data in other files would be looked for here, where no file can be.
+    options.add_session_config_entry("session.model_external_initializers_file_folder_path", os.devnull)
+    try:
+        session = onnxruntime.InferenceSession(
+            content, options, providers=["CPUExecutionProvider"], enable_fallback=0
+        )
+        signature = read_signature(session.get_modelmeta().custom_metadata_map["signature"])
+        _check_contract(session, signature)
+        model = LoadedModel(session, signature, hashlib.sha256(content).hexdigest(), threads)
+        model.warm_up()
+    except ModelUnavailable:
+        raise
+    except (KeyError, ValueError):
+        raise ModelUnavailable("The model file has no signature that can be read.") from None
+    except Exception:  # ONNX Runtime's errors have no other base, and quote what is in the file
+        raise ModelUnavailable("The model file cannot be loaded.") from None
+    return model
+
+
+def _check_contract(session: Any, signature: Signature) -> None:
+    texts = sum(feature.type is ColumnType.TEXT for feature in signature.features)
+    widths = {
+        ("numbers", "tensor(float)"): len(signature.features) - texts,
+        ("texts", "tensor(string)"): texts,
+    }
+    inputs = {(one.name, one.type): one.shape[1:] for one in session.get_inputs()}
+    outputs = {(one.name, one.type) for one in session.get_outputs()}
+    if (
+        inputs != {name: [width] for name, width in widths.items() if width}
+        or outputs != {("label", "tensor(int64)"), ("probabilities", "tensor(float)")}
+    ):  # fmt: skip
+        raise ModelUnavailable("The model file's inputs or outputs are not what its signature says.")
+
+
+class OnnxPredictor:
+    """Implements Predictor: the `hot_models` that were asked last are in memory."""
+
+    def __init__(self, weights: Weights, hot_models: int, threads: Executor) -> None:
+        """`threads` run what would hold up the event loop; theirs is whoever made them."""
+        self._weights = weights
+        self._hot_models = hot_models
+        self._threads = threads
+        self._hot: OrderedDict[str, LoadedModel] = OrderedDict()  # by sha256, the one asked last at the end
+        self._loading: dict[str, asyncio.Task[LoadedModel]] = {}
+        self._refused: dict[str, tuple[str, float]] = {}  # why, and until when it is not tried again
+
+    async def close(self) -> None:
+        """Ends what is being loaded."""
+        loading = list(self._loading.values())
+        for task in loading:
+            task.cancel()
+        await asyncio.gather(*loading, return_exceptions=True)
+
+    async def load(self, model: ModelVersion) -> None:
+        await self._model(model)
+
+    async def predict(self, model: ModelVersion, rows: Sequence[Sequence[Cell]]) -> list[Prediction]:
+        return await (await self._model(model)).predict(rows)
+
+    async def _model(self, model: ModelVersion) -> LoadedModel:
+        hot = self._hot.get(model.sha256)
+        if hot is None:
+            hot = await self._loaded(model.sha256)
+        else:
+            self._hot.move_to_end(model.sha256)
+        if hot.signature != model.signature:
+            raise ModelUnavailable("The model's signature is not the one that was registered.")
+        return hot
+
+    async def _loaded(self, sha256: str) -> LoadedModel:
+        """Loaded once, however many wait for it; who stops waiting does not stop it."""
+        why, until = self._refused.get(sha256, ("", 0.0))
+        wait_s = until - time.monotonic()
+        if wait_s > 0:
+            raise ModelUnavailable(why, retry_after=wait_s)
+        task = self._loading.get(sha256)
+        if task is None:
+            task = asyncio.create_task(self._load(sha256), name="model loading")
+            self._loading[sha256] = task
+            task.add_done_callback(lambda done: self._over(sha256, done))
+        return await asyncio.shield(task)
+
+    async def _load(self, sha256: str) -> LoadedModel:
+        content = await self._weights.get(sha256)
+        return await asyncio.to_thread(load, content, self._threads)
+
+    def _over(self, sha256: str, task: "asyncio.Task[LoadedModel]") -> None:
+        del self._loading[sha256]
+        if task.cancelled():
+            return
+        fault = task.exception()
+        if fault is None:
+            self._refused.pop(sha256, None)
+            self._hot[sha256] = task.result()
+            while len(self._hot) > self._hot_models:
+                self._hot.popitem(last=False)
+        elif isinstance(fault, ModelUnavailable):
+            log.warning("a model cannot be loaded: %s", fault.message)
+            now = time.monotonic()
+            self._refused = {one: told for one, told in self._refused.items() if told[1] > now}
+            self._refused[sha256] = fault.message, now + _REFUSED_S
