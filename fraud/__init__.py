@@ -1,3 +1,4 @@
-"""The fraud pair from nothing: card payments are simulated, described by 15 features, and two models learn them.
+"""The fraud pair from nothing: card payments are simulated, described by 15 features, and two models learn.
 
-Read in this order: simulator, features, signals, train, measures, evaluate. Runs in the worker's environment."""
+Read in this order: simulator, features, signals, examples, export, train, measures, evaluate. It runs in the
+worker's environment."""

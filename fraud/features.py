@@ -1,7 +1,8 @@
 """What is known of a payment when it is made: 15 features, named as in the handbook's transformed data.
 
-A window of w days ends with the payment itself and takes it in: (t - w, t]. A terminal's frauds are known seven
-days late, so its windows end there: (t - 7 - w, t - 7]. A terminal without payments in a window has risk 0."""
+A window of w days ends with the payment itself and takes it in: (t - w, t]. A terminal's frauds are known
+seven days late, so its windows end there: (t - 7 - w, t - 7]. A terminal without payments in a window has
+risk 0."""
 
 import numpy as np
 from numpy.typing import NDArray

@@ -10,11 +10,12 @@ from contextlib import contextmanager
 
 import uvicorn
 
+from gateway.adapters.json_log import log_as_json
 from gateway.adapters.presidio.pool import AnalyzerPool
 from gateway.errors import GatewayError
 from gateway.pipeline import Gateway
 from gateway.settings import Settings
-from gateway.wiring import log_as_json, services
+from gateway.wiring import services
 
 log = logging.getLogger(__name__)
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 from gateway.domain import Output, ServedModel
 from gateway.errors import GatewayError, ModelNotFound
-from gateway.grading.routing import GRADER_AUTO, GRADER_LLM
+from gateway.grading.routing import GRADER_AUTO, GRADER_LLM, GRADERS
 from gateway.ports import ChatBackend, Embedder
 
 
@@ -77,6 +77,13 @@ class Catalog:
                     raise ModelNotFound("The model of that name answers with something else.", param="name")
                 return model
         raise ModelNotFound("There is no model of that name.", param="name")
+
+    async def taken(self, name: str) -> bool:
+        """Whether somebody else's model has that name, so that no trained one may. Of a server that is down
+        only what it told before is known."""
+        known, _ = await self._known()
+        trained = {model.name for model in self._trained()} - self._told
+        return name in GRADERS or name in self._told or name in {m.name for m in known} - trained
 
     async def encoder(self, name: str) -> ServedModel:
         """The encoder of that name, or the first one where unknown names mean it. Raises ModelNotFound."""

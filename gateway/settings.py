@@ -10,6 +10,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from gateway.adapters import artifact_policy
 from gateway.adapters.masking_file import Policies, read_masking_file
+from gateway.adapters.objects import S3
 from gateway.adapters.presidio.pool import AnalyzerPool
 from gateway.adapters.presidio.process import Lists
 from gateway.grading.opinion import SecondOpinion
@@ -213,6 +214,12 @@ class Settings(BaseSettings):
             self.mask_spacy_model,
             timeout_s=self.mask_timeout_s,
         )
+
+    @property
+    def s3(self) -> S3:
+        """How S3 is reached."""
+        secret = self.s3_secret_access_key.get_secret_value()
+        return S3(self.s3_endpoint_url, self.s3_access_key_id, secret, self.s3_region)
 
     @property
     def choices(self) -> Choices:

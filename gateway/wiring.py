@@ -5,10 +5,10 @@ Over 250 lines: everything that runs is named here, one below the other.
 
 import asyncio
 import logging
-import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from typing import Any
 
 from gateway.adapters.artifact_policy import Allowed
 from gateway.adapters.artifacts import ArtifactBounds, HttpArtifacts
@@ -30,6 +30,7 @@ from gateway.batch.desk import BatchDesk, BatchLimits
 from gateway.batch.runner import Pace, Runner
 from gateway.catalog import Catalog
 from gateway.chat.request import Bounds
+from gateway.classical import Classical
 from gateway.domain import Caller, Role
 from gateway.embedding_grader import EmbeddingGrader
 from gateway.errors import GatewayError
@@ -44,9 +45,11 @@ from gateway.pipeline import Gateway, Policy, Shelves
 from gateway.ports import Analyzer, Artifacts, ChatBackend, Embedder
 from gateway.rest.chat import chat_door
 from gateway.rest.door import App, Door, DoorPolicy
-from gateway.rest.observe import JsonFormatter, Observer
+from gateway.rest.observe import Observer
+from gateway.rest.page import VERSION
 from gateway.rest.pages import Desks, pages
 from gateway.reviews import ReviewDesk
+from gateway.rpc.server import RpcDesks, RpcPolicy, RpcServer
 from gateway.rubrics import RubricBook
 from gateway.settings import Settings
 from gateway.tasks import ended
@@ -63,14 +66,9 @@ class Services:
     guards: Guards
     observer: Observer
     runner: Runner
+    classical: Classical
+    rpc: RpcServer
     app: App
-
-
-def log_as_json(level: str) -> None:
-    """Every logger of the process writes JSON lines to stderr."""
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(JsonFormatter())
-    logging.basicConfig(level=level, handlers=[handler], force=True)
 
 
 @asynccontextmanager
@@ -118,8 +116,10 @@ async def services(settings: Settings, analyzer: AnalyzerPool | None = None) -> 
         stack.push_async_callback(database.close)
         made = assembled(settings, backend, analyzer, database, artifacts, embedder)
         # The store too may come later than the door; until then grading answers 503.
-        opening = asyncio.create_task(_opened(database, made.runner), name="store start")
+        opening = asyncio.create_task(_opened(database, made), name="store start")
         stack.push_async_callback(made.runner.close)
+        made.classical.start()
+        stack.push_async_callback(made.classical.close)
         stack.push_async_callback(ended, opening)
         writer = asyncio.create_task(made.observer.write_lines(), name="log lines")
         stack.push_async_callback(ended, writer)
@@ -143,7 +143,15 @@ def assembled(
         mask_personal_data=settings.mask_personal_data,
         max_in_flight=settings.max_in_flight,
     )
-    catalog = Catalog(backend, embedder, unknown_model_fallback=settings.unknown_model_fallback)
+    classical = Classical(settings, database)
+    catalog = Catalog(
+        backend,
+        embedder,
+        unknown_model_fallback=settings.unknown_model_fallback,
+        trained=classical.champions.served_models,
+    )
+    inference = Inference(guards, catalog, embedder, timeout_s=settings.llm_timeout_s)
+    trained = classical.desks(guards, catalog, inference)
     bounds = _bounds(settings)
     grades, ledger = DatabaseGrades(database), DatabaseLedger(database)
     rubrics = RubricBook(DatabaseRubrics(database))
@@ -166,14 +174,26 @@ def assembled(
         BatchLimits(most_open=settings.batch_most_open),
         runner.wake,
     )
+
+    async def status() -> dict[str, Any]:
+        return {
+            "service": "gateway",
+            "version": VERSION,
+            **await gateway.status(),
+            "training": await trained.status.facts(),
+            "prediction": trained.predictions.facts(),
+        }
+
     desks = Desks(
         gateway=gateway,
-        inference=Inference(guards, catalog, embedder, timeout_s=settings.llm_timeout_s),
+        inference=inference,
         masking=Masking(guards),
         catalog=catalog,
         rubrics=rubrics,
         reviews=ReviewDesk(grades, DatabaseReviews(database), ledger, rubrics),
         batches=batches,
+        trained=trained,
+        status=status,
     )
     observer = Observer(lambda: guards.in_flight)
     door = Door(
@@ -181,9 +201,30 @@ def assembled(
         chat_door(gateway),
         pages(desks, observer, bounds, settings.max_instances),
         observer,
-        DoorPolicy(settings.max_body_bytes, settings.body_timeout_s, settings.unmask_replies),
+        DoorPolicy(
+            settings.max_body_bytes,
+            settings.body_timeout_s,
+            settings.unmask_replies,
+            settings.dataset_max_bytes,
+            settings.dataset_upload_timeout_s,
+        ),
     )
-    return Services(gateway, guards, observer, runner, door)
+    rpc = RpcServer(
+        RpcDesks(
+            catalog,
+            trained.datasets,
+            trained.training,
+            trained.models,
+            trained.predictions,
+            trained.open_inference,
+            trained.status,
+            status,
+        ),
+        guards,
+        observer,
+        RpcPolicy(settings.host, settings.rpc_max_bytes, settings.body_timeout_s, VERSION),
+    )
+    return Services(gateway, guards, observer, runner, classical, rpc, door)
 
 
 def _examiner(settings: Settings, backend: ChatBackend, service: Embedder | None) -> Examiner:
@@ -233,7 +274,7 @@ async def _started(analyzer: AnalyzerPool) -> None:
         log.exception("masking could not start: requests are refused with 503")
 
 
-async def _opened(database: Database, runner: Runner) -> None:
+async def _opened(database: Database, made: Services) -> None:
     while True:
         try:
             await database.start()
@@ -241,7 +282,11 @@ async def _opened(database: Database, runner: Runner) -> None:
         except GatewayError as error:
             log.warning("the store is not ready: %s", error.message)
             await asyncio.sleep(_STORE_RETRY_S)
-    runner.start()
+    made.runner.start()
+    try:
+        await made.classical.sweep()
+    except GatewayError as error:
+        log.warning("what crashed uploads left was not swept: %s", error.message)
 
 
 def _fixed_keys(settings: Settings) -> dict[str, Caller]:

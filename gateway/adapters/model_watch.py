@@ -123,7 +123,7 @@ class FraudModel(_Watch):
     """Implements WatchedFile: one of the fraud pair, loaded anew when what lies at its address changes."""
 
     def __init__(self, url: str, s3: S3, labels: Collection[int], poll_s: float, threads: Executor) -> None:
-        """`labels`: what it may answer; a file with others is refused. Raises ValueError for a bad address."""
+        """`labels`: what it may answer; a file with others is refused. Raises ValueError for no address."""
         super().__init__(poll_s)
         self._object = WatchedObject(url, s3)
         self._labels = frozenset(labels)

@@ -26,6 +26,7 @@ log = logging.getLogger(__name__)
 
 _ON_LOOP_S = 0.0003  # what is done sooner than this is done on the event loop: a thread's turn costs 0.1 ms
 _WARM_UP_S = 5.0  # a file that needs more for two rows is refused
+_NO_FOLDER = os.devnull  # where a file's data would be looked for when it says that they lie in others
 _TOLERANCE = 1e-3  # of probabilities: float32 sums of many trees leave 0..1 by some 1e-6
 _REFUSED_S = 5.0  # how long a file that could not be loaded is not asked for again
 
@@ -35,9 +36,9 @@ class LoadedModel:
 
     def __init__(self, session: Any, signature: Signature, sha256: str, threads: Executor) -> None:
         # Made by load() alone, which has imported numpy in a thread: 0.2 s that most deployments never need.
-        import numpy  # noqa: PLC0415
+        import numpy as np  # noqa: PLC0415
 
-        self._numpy = numpy
+        self._numpy = np
         self._session = session
         self._threads = threads
         self._row_s = 0.0
@@ -50,8 +51,8 @@ class LoadedModel:
 
     async def predict(self, rows: Sequence[Sequence[Cell]]) -> list[Prediction]:
         if len(rows) * self._row_s < _ON_LOOP_S:
-            return self._answered(rows)
-        return await asyncio.get_running_loop().run_in_executor(self._threads, self._answered, rows)
+            return self.answered(rows)
+        return await asyncio.get_running_loop().run_in_executor(self._threads, self.answered, rows)
 
     def warm_up(self) -> None:
         """Runs it as it will be run, and takes its time. Raises ModelUnavailable, ONNX Runtime's errors."""
@@ -73,12 +74,13 @@ class LoadedModel:
             times.append(time.perf_counter() - began)
         self._row_s = min(times)
 
-    def _answered(self, rows: Sequence[Sequence[Cell]]) -> list[Prediction]:
+    def answered(self, rows: Sequence[Sequence[Cell]]) -> list[Prediction]:
+        """predict(), here and now. Raises ModelUnavailable, InvalidRequest."""
         try:
             labels, probabilities = self._run(rows, None)
         except ModelUnavailable:
             raise
-        except Exception:  # ONNX Runtime's errors have no other base, and quote what is in the file
+        except Exception:  # noqa: BLE001 - ONNX Runtime's errors have no other base, and quote what is in the file
             raise ModelUnavailable("The model failed.") from None
         finite = self._numpy.isfinite(probabilities).all(axis=1)
         if not finite.all():
@@ -89,13 +91,13 @@ class LoadedModel:
     def _run(self, rows: Sequence[Sequence[Cell]], options: Any) -> tuple[Any, Any]:
         """The places of the labels int64 [n] and the probabilities float32 [n, labels]. Raises
         ModelUnavailable when they are something else."""
-        numpy = self._numpy
+        np = self._numpy
         feed = {}
         if self._numbers:
             # A None becomes a NaN.
-            feed["numbers"] = numpy.array([[row[at] for at in self._numbers] for row in rows], numpy.float32)
+            feed["numbers"] = np.array([[row[at] for at in self._numbers] for row in rows], np.float32)
         if self._texts:
-            feed["texts"] = numpy.array([[row[at] or "" for at in self._texts] for row in rows], object)
+            feed["texts"] = np.array([[row[at] or "" for at in self._texts] for row in rows], object)
         labels, probabilities = self._session.run(("label", "probabilities"), feed, options)
         if (
             labels.shape != (len(rows),)
@@ -126,8 +128,7 @@ def load(content: bytes, threads: Executor) -> LoadedModel:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.log_severity_level = 4
-    # Data in other files would be looked for here, where no file can be.
-    options.add_session_config_entry("session.model_external_initializers_file_folder_path", os.devnull)
+    options.add_session_config_entry("session.model_external_initializers_file_folder_path", _NO_FOLDER)
     try:
         session = onnxruntime.InferenceSession(
             content, options, providers=["CPUExecutionProvider"], enable_fallback=0
@@ -140,7 +141,7 @@ def load(content: bytes, threads: Executor) -> LoadedModel:
         raise
     except (KeyError, ValueError):
         raise ModelUnavailable("The model file has no signature that can be read.") from None
-    except Exception:  # ONNX Runtime's errors have no other base, and quote what is in the file
+    except Exception:  # noqa: BLE001 - ONNX Runtime's errors have no other base, and quote what is in the file
         raise ModelUnavailable("The model file cannot be loaded.") from None
     return model
 

@@ -153,7 +153,7 @@ class RayEngine:
 def check_installed() -> None:
     """Raises Unusable where Ray is not."""
     if importlib.util.find_spec("ray") is None:
-        raise Unusable("--engine ray needs Ray: `python3 -m scripts.bootstrap worker` makes .venv-worker with it")
+        raise Unusable("--engine ray needs Ray: `python3 -m scripts.bootstrap worker` makes .venv-worker")
 
 
 def _imported() -> Any:

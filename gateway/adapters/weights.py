@@ -46,7 +46,7 @@ class WatchedObject:
     def __init__(self, url: str, s3: S3) -> None:
         """Raises ValueError for an address that is none."""
         where, _, self._key = url.rpartition("/")
-        if not self._key:
+        if not self._key or ("://" in url and "://" not in where):
             raise ValueError("must be the path of a file or s3://bucket/key")
         self._place = place_of(where or ("/" if url.startswith("/") else "."), s3)
 

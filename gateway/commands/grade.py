@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager, closing
 
 import uvloop
 
+from gateway.adapters.json_log import log_as_json
 from gateway.adapters.ray import RayEngine, check_installed
 from gateway.batch import progress
 from gateway.batch.answering import Answering
@@ -24,7 +25,7 @@ from gateway.errors import GatewayError, MaskingUnavailable
 from gateway.pipeline import Gateway
 from gateway.settings import Settings
 from gateway.tasks import ended
-from gateway.wiring import log_as_json, services
+from gateway.wiring import services
 
 _FAILED, _UNUSABLE, _SOME_ERRORS = 1, 2, 3  # exit codes besides 0
 _MASKING_STARTS_S = 90.0

@@ -1,6 +1,7 @@
 """Everything but chat completions, as a FastAPI application behind the door."""
 
 import time
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,12 +13,24 @@ from starlette.exceptions import HTTPException
 from gateway.batch.desk import BatchDesk
 from gateway.catalog import Catalog
 from gateway.chat.request import Bounds, parse_json
+from gateway.classical import ClassicalDesks
 from gateway.domain import ServedModel, Usage
 from gateway.errors import GatewayError, InvalidRequest, MethodNotAllowed, NotFound
 from gateway.inference import Inference
 from gateway.masking import Masking
 from gateway.pipeline import Gateway
-from gateway.rest import batches, contracts, grades, inference, mask, predict, rubrics
+from gateway.rest import (
+    batches,
+    contracts,
+    datasets,
+    fraud,
+    grades,
+    inference,
+    mask,
+    predict,
+    rubrics,
+    training,
+)
 from gateway.rest.errors import error_response
 from gateway.rest.observe import Observer
 from gateway.rest.page import VERSION, CallerOf, ExchangeOf, Json, exchange_of
@@ -37,6 +50,8 @@ class Desks:
     rubrics: RubricBook
     reviews: ReviewDesk
     batches: BatchDesk
+    trained: ClassicalDesks
+    status: Callable[[], Awaitable[dict[str, Any]]]  # what /v1/status tells
 
 
 def pages(desks: Desks, observer: Observer, bounds: Bounds, max_instances: int) -> FastAPI:
@@ -105,7 +120,7 @@ def pages(desks: Desks, observer: Observer, bounds: Bounds, max_instances: int) 
     @app.get("/v1/status", tags=["operations"])
     async def status() -> Response:
         """What runs here."""
-        return Json({"service": "gateway", "version": VERSION, **await desks.gateway.status()})
+        return Json(await desks.status())
 
     @app.get("/v1/models", tags=["models"])
     async def models() -> Response:
@@ -122,9 +137,20 @@ def pages(desks: Desks, observer: Observer, bounds: Bounds, max_instances: int) 
         return Json(embedding_answer(embedded, asked.encoding_format))
 
     app.include_router(
-        predict.router(desks.gateway, desks.inference, desks.catalog, observer, bounds, max_instances)
+        predict.router(
+            desks.gateway,
+            desks.inference,
+            desks.catalog,
+            desks.trained.predictions,
+            observer,
+            bounds,
+            max_instances,
+        )
     )
-    app.include_router(inference.router(desks.inference, desks.catalog, bounds, max_instances))
+    app.include_router(inference.router(desks.trained.open_inference, bounds))
+    app.include_router(fraud.router(desks.trained.predictions, bounds))
+    app.include_router(datasets.router(desks.trained.datasets))
+    app.include_router(training.router(desks.trained.training, desks.trained.models, bounds))
     app.include_router(mask.router(desks.masking, bounds))
     app.include_router(rubrics.router(desks.rubrics, desks.reviews, bounds))
     app.include_router(grades.router(desks.reviews, observer, bounds))

@@ -37,6 +37,8 @@ class Datasets:
         if first is None or first.WhichOneof("part") != "metadata":
             raise InvalidRequest("The first message must be 'metadata'.", param="metadata")
         said = first.metadata
+        if said.bytes < 1:
+            raise InvalidRequest("'bytes' must be the size of the file.", param="bytes")
         if said.format not in _FORMATS_BY_NUMBER:
             raise InvalidRequest("'format' must be CSV, JSON or JSONL.", param="format")
         version, created = await self._desk.upload(
@@ -44,7 +46,7 @@ class Datasets:
             said.name,
             _FORMATS_BY_NUMBER[said.format],
             said.target if said.HasField("target") else None,
-            _chunks(asked),
+            _chunks(asked, said.bytes),
         )
         return pb.UploadDatasetResponse(dataset=_version(version), created=created)
 
@@ -71,11 +73,19 @@ class Datasets:
         return pb.DeleteDatasetResponse()
 
 
-async def _chunks(asked: AsyncIterator[pb.UploadDatasetRequest]) -> AsyncIterator[bytes]:
+async def _chunks(asked: AsyncIterator[pb.UploadDatasetRequest], size: int) -> AsyncIterator[bytes]:
+    """The file, whole: gRPC ends the stream of a caller who left, or sent too large a message, like any
+    other. Raises InvalidRequest."""
+    came = 0
     async for message in asked:
         if message.WhichOneof("part") != "chunk":
             raise InvalidRequest("Every message but the first must be a 'chunk'.", param="chunk")
+        came += len(message.chunk)
+        if came > size:
+            break
         yield message.chunk
+    if came != size:
+        raise InvalidRequest("The chunks are not as many bytes as 'bytes' says.", param="bytes")
 
 
 def _version(version: DatasetVersion, *, statistics: bool = True) -> pb.DatasetVersion:

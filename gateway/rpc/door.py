@@ -26,6 +26,7 @@ from gateway.errors import (
     InvalidRequest,
     MethodNotAllowed,
     Overloaded,
+    PayloadTooLarge,
     Unauthenticated,
 )
 from gateway.guards import Guards
@@ -151,14 +152,16 @@ class Door(grpc.GenericRpcHandler):
             del self._streams[task]
 
     async def _asked(self, procedure: Procedure, context: Context) -> Message | AsyncIterator[Message]:
-        """The message, or all of them as they come. Raises InvalidRequest, BodyTimeout."""
+        """The message, or all of them as they come. Raises InvalidRequest, PayloadTooLarge,
+        BodyTimeout."""
         messages = self._messages(procedure, context)
         if procedure.takes_stream:
             return messages
         async with aclosing(messages):
             async for message in messages:
                 return message
-        raise InvalidRequest("The call has no message, or a larger one than is taken.")
+        # A larger message than gRPC was told to take is refused by it, and looks like none from here.
+        raise PayloadTooLarge("The call has no message, or a larger one than is taken.")
 
     async def _messages(self, procedure: Procedure, context: Context) -> AsyncGenerator[Message, None]:
         while True:

@@ -46,13 +46,12 @@ class Listening:
                 ("grpc.http2.min_recv_ping_interval_without_data_ms", 10_000),  # more often is refused
             ],
         )
-        host = f"[{policy.host}]" if ":" in policy.host else policy.host
-        self._address = f"{host}:{policy.port}"
+        self._host = f"[{policy.host}]" if ":" in policy.host else policy.host
 
-    async def start(self) -> int:
+    async def start(self, port: int) -> int:
         """Raises OSError when the port cannot be had."""
         try:
-            port = self._server.add_insecure_port(self._address)
+            port = self._server.add_insecure_port(f"{self._host}:{port}")
         except RuntimeError:
             raise OSError("The port for gRPC cannot be listened on.") from None
         await self._server.start()

@@ -98,6 +98,7 @@ def _model(model: ServedModel) -> pb.Model:
         version=model.version,
         labels=model.labels,
         context_window=model.context_window,
+        ready=model.ready,
     )
 
 

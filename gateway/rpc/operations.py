@@ -45,6 +45,12 @@ class Health:
             raise NotFound("There is no such service.", param="service")
         return health_pb2.HealthCheckResponse(status=status)
 
+    async def list(self, _: health_pb2.HealthListRequest, __: Call) -> health_pb2.HealthListResponse:
+        told = health_pb2.HealthListResponse()
+        for service in ("", *self._checks):
+            told.statuses[service].status = await self._status(service)
+        return told
+
     async def watch(
         self, asked: health_pb2.HealthCheckRequest, _: Call
     ) -> AsyncIterator[health_pb2.HealthCheckResponse]:

@@ -5,6 +5,7 @@ gRPC itself is imported when the server starts, 0.3 s in a thread: a gateway wit
 
 import asyncio
 import importlib
+import os
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -40,7 +41,6 @@ class RpcDesks:
 @dataclass(frozen=True, slots=True)
 class RpcPolicy:
     host: str
-    port: int  # 0: any that is free
     max_message_bytes: int
     message_timeout_s: float  # the silence before a caller's next message
     version: str  # of the gateway, for Open Inference's metadata
@@ -56,12 +56,15 @@ class RpcServer:
         self._policy = policy
         self._listening: Listening | None = None
 
-    async def start(self) -> int:
-        """Answers from now on, at the port that is returned. Raises OSError when it cannot be had."""
+    async def start(self, port: int) -> int:
+        """Answers from now on, at the port that is returned: with 0 any that is free. Raises OSError when it
+        cannot be had."""
+        # Its C core would write lines of its own to stderr, which are no JSON and name callers' addresses.
+        os.environ.setdefault("GRPC_VERBOSITY", "NONE")
         # Heavy, and not there for a gateway whose RPC_PORT is 0.
         module = await asyncio.to_thread(importlib.import_module, "gateway.rpc.listening")
         listening: Listening = module.Listening(self._desks, self._guards, self._account, self._policy)
-        port = await listening.start()
+        port = await listening.start(port)
         self._listening = listening
         return port
 

@@ -115,11 +115,12 @@ def _note(table: Table, columns: Sequence[Column], left_out: Sequence[Column]) -
     empty = sum(not column.distinct for column in left_out)
     ids = sum(_like_an_id(column, table.rows) for column in columns)
     told = {
-        f"left out: text columns with more than {_MOST_VALUES} values": len(left_out) - empty,
-        "left out: columns without a value": empty,
-        "perhaps an id: integer columns that differ in each row": ids,
+        f"Text columns with more than {_MOST_VALUES} values, left out": len(left_out) - empty,
+        "Columns without a value, left out": empty,
+        "Integer columns that differ in each row, perhaps ids": ids,
     }
-    return "; ".join(["queued", *(f"{what}: {count}" for what, count in told.items() if count)])
+    counted = [f"{what}: {count}." for what, count in told.items() if count]
+    return " ".join(["The training is queued.", *counted])
 
 
 def _names_of(columns: Sequence[Column]) -> tuple[str, ...]:

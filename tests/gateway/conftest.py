@@ -115,6 +115,7 @@ async def start(tmp_path: Path, migrated: Path) -> AsyncIterator[Callable[..., A
                     "api_key": KEY,
                     "api_keys_file": tmp_path / "keys.json",
                     "database_url": f"sqlite:///{store}",
+                    "models_url": str(tmp_path / "models"),
                     "llm_url": llm_url,
                     **settings,
                 }
@@ -128,6 +129,8 @@ async def start(tmp_path: Path, migrated: Path) -> AsyncIterator[Callable[..., A
             services = assembled(chosen, backend, analyzer, database, artifacts or NoArtifacts(), embedder)
             services.runner.start()
             stack.push_async_callback(services.runner.close)
+            services.classical.start()
+            stack.push_async_callback(services.classical.close)
             url = await stack.enter_async_context(serving(services.app))
             http = await stack.enter_async_context(aiohttp.ClientSession())
             return Running(url, upstream, analyzer, services, http)

@@ -29,7 +29,8 @@ class DatabaseChores:
         return await self._leased(waiting, owner, lease_s)
 
     async def deleted(self, owner: str, lease_s: float) -> tuple[DatasetVersion, bool] | None:
-        version = await self._leased([and_(dataset_versions.c.deleted)], owner, lease_s)
+        going = [and_(dataset_versions.c.deleted, dataset_versions.c.kept == kept.value) for kept in Kept]
+        version = await self._leased(going, owner, lease_s)
         if version is None:
             return None
         same = dataset_versions.c.sha256 == version.table.sha256

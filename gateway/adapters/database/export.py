@@ -38,7 +38,7 @@ async def export_jobs(database: Database) -> AsyncIterator[bytes]:
     last: Any = None  # row
     while page := await database.read(partial(_jobs_page, last=last)):
         for row, lines in page:
-            job = {name: value for name, value in row._mapping.items() if name not in _OURS}
+            job = {str(name): value for name, value in row._mapping.items() if name not in _OURS}
             job |= {name: orjson.Fragment(job[name]) for name in _JSON}
             yield orjson.dumps({"job": job, "events": lines}, option=orjson.OPT_APPEND_NEWLINE)
             last = row
@@ -69,7 +69,7 @@ def _jobs_page(connection: Connection, last: Any) -> list[tuple[Any, list[dict[s
     question = select(training_events).where(training_events.c.job_id.in_(lines))
     in_order = question.order_by(training_events.c.job_id, training_events.c.number)
     for event in connection.execute(in_order).mappings():
-        line = dict(event)
+        line = {str(name): value for name, value in event.items()}
         lines[line.pop("job_id")].append(line)
     return [(row, lines[row.id]) for row in rows]
 

@@ -25,7 +25,7 @@ from gateway.training.facts import JobState, ModelVersion
 from gateway.training.ports import RegistryTask
 
 _THE_REGISTRY = "registry"
-_ROUND_S = 120.0  # a round that takes longer may be another worker's
+_ROUND_S = 60.0  # a round that takes longer may be another worker's
 _SETTLES_S = 120.0  # how long a registry may take to list what was registered
 
 
@@ -56,6 +56,9 @@ class DatabaseMirror:
     async def mirror(self, versions: Sequence[ModelVersion]) -> None:
         # Mostly nothing has changed: then nobody waits.
         names = await self._database.read(lambda connection: _unlike(connection, versions))
+        by_name: dict[str, list[ModelVersion]] = {}
+        for one in versions:
+            by_name.setdefault(one.name, []).append(one)
         mine = registry_rounds.c.owner == self._owner
 
         def mirror(connection: Connection) -> None:
@@ -66,7 +69,7 @@ class DatabaseMirror:
             if began_s is None:
                 return
             for name in names:
-                _make_alike(connection, name, [one for one in versions if one.name == name], began_s)
+                _make_alike(connection, name, by_name.get(name, []), began_s)
             connection.execute(update(registry_rounds).where(mine).values(until_s=0.0))
 
         await self._database.write(mirror)

@@ -26,7 +26,7 @@ from gateway.adapters.database.training_tables import (
 )
 
 _BATCH = 100  # grades in one transaction: 25 ms with SQLite, 13 with PostgreSQL (four calls of 5 KB each)
-_JOBS = 20  # in one transaction, up to a thousand lines of log each
+_JOBS = 10  # in one transaction, up to a thousand lines of log each
 _ANSWER = (answers.c.key_id, answers.c.idempotency_key)
 
 

@@ -1,9 +1,9 @@
 """A table's columns as an estimator takes them, and its target as 0, 1, ...
 
 Numbers are what float32 makes of them, as at prediction. Gaps are filled with the median and told by a column
-of their own, but for gradient boosting, which sends missing values where they do best. A text column becomes one
-column for each of its most frequent texts: what is missing, rare or new is zero in all of them. A feature that
-has no value in the training part teaches nothing and is left out here; it stays in the signature.
+of their own, but for gradient boosting, which sends missing values where they do best. A text column becomes
+one column for each of its most frequent texts: what is missing, rare or new is zero in all of them. A feature
+that has no value in the training part teaches nothing and is left out here; it stays in the signature.
 """
 
 from collections.abc import Sequence

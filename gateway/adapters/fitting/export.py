@@ -34,8 +34,8 @@ _MOST_BYTES = 200_000_000
 
 
 def export(pipeline: Any, signature: Signature, model_class: str, most_bytes: int = _MOST_BYTES) -> bytes:
-    """`pipeline`: the steps `columns` (by encoding.py) and `model`, fitted on labels 0, 1, ... and made exact. The
-    same bytes for the same pipeline. Raises FitFailed when they are more than most_bytes."""
+    """`pipeline`: the steps `columns` (by encoding.py) and `model`, fitted on labels 0, 1, ... and exact.
+    The same bytes for the same pipeline. Raises FitFailed when they are more than most_bytes."""
     model = pipeline["model"]
     write, kind = _WRITERS[type(model)]
     graph = Graph()

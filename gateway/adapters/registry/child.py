@@ -1,6 +1,7 @@
 """The registry process's main: one tool, one call at a time, until the pipe closes. Dies with its parent."""
 
 import ctypes
+import json
 import os
 import signal
 import sys
@@ -62,15 +63,16 @@ def serve(parent: int) -> None:
 
 def _opened(start: Mapping[str, Any]) -> Tool:
     os.environ.update(start["environment"])
-    folder = Path(start["folder"])
     # The tools are heavy and read the environment when they are imported: here, and one of them only.
     if start["tool"] == "mlflow":
         from gateway.adapters.registry.mlflow_registry import MlflowRegistry  # noqa: PLC0415
 
         return MlflowRegistry(start["project"], **start["options"])
-    from gateway.adapters.registry.clearml_registry import ClearmlRegistry, configure  # noqa: PLC0415
+    # What the SDK takes from a file only; CLEARML_CONFIG_FILE names it, and nobody's ~/clearml.conf is read.
+    file = Path(start["folder"]) / "clearml.conf"
+    file.write_text(json.dumps(start["configuration"]), encoding="utf-8")
+    from gateway.adapters.registry.clearml_registry import ClearmlRegistry  # noqa: PLC0415
 
-    configure(folder, start["configuration"])
     return ClearmlRegistry(start["project"], **start["options"])
 
 

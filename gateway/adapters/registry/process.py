@@ -93,6 +93,11 @@ class RegistryProcess:
     async def tell(self, task: RegistryTask) -> None:
         await self._ask(task.kind, task.name, task.version)
 
+    @property
+    def pid(self) -> int | None:
+        """Of the child, for measuring and for tests."""
+        return None if self._process is None else self._process.pid
+
     async def close(self) -> None:
         """A call under way fails."""
         self._closed = True
@@ -147,7 +152,7 @@ class RegistryProcess:
         if isinstance(place, MlflowPlace):
             options = {"tracking_uri": place.tracking_uri, "artifact_location": place.artifact_location}
             return start | {"tool": "mlflow", "options": options}
-        options = {"upload_uri": place.upload_uri}
+        options = {"upload_uri": place.upload_uri, "web_host": place.web_host}
         return start | {"tool": "clearml", "options": options, "configuration": place.configuration()}
 
     async def _exchange(self, message: object) -> dict[str, Any]:

@@ -19,7 +19,8 @@ _BOOT = (
     "import sys; sys.path.insert(0, sys.argv[1]);"
     "from gateway.adapters.tables.checker import main; main(int(sys.argv[2]))"
 )
-# Address space; 0.7 GiB of it are threads and libraries. A CSV of 96 MiB with 15.8 million cells takes 1.9 GiB
+# Address space; libraries and their threads reserve 0.7 GiB. A CSV of 96 MiB with 15.8 million cells needs
+# 1.9 GiB of it, and 0.6 GiB of memory.
 _MEMORY = 3 << 30
 _MEMORY_A_BYTE = 4
 _MOST_WAITING = 8

@@ -25,19 +25,19 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!grading_gateway/v1/datasets.proto\x12\x12grading_gateway.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"W\n\x04\x43\x65ll\x12\x0e\n\x04text\x18\x01 \x01(\tH\x00\x12\x10\n\x06number\x18\x02 \x01(\x01H\x00\x12\x11\n\x07integer\x18\x03 \x01(\x03H\x00\x12\x11\n\x07\x62oolean\x18\x04 \x01(\x08H\x00\x42\x07\n\x05value\"\x8c\x01\n\nVersioning\x12\x32\n\x05state\x18\x01 \x01(\x0e\x32#.grading_gateway.v1.VersioningState\x12\x11\n\x04hash\x18\x02 \x01(\tH\x00\x88\x01\x01\x12\x10\n\x08\x61ttempts\x18\x03 \x01(\x05\x12\x12\n\x05\x65rror\x18\x04 \x01(\tH\x01\x88\x01\x01\x42\x07\n\x05_hashB\x08\n\x06_error\"C\n\tFrequency\x12\'\n\x05value\x18\x01 \x01(\x0b\x32\x18.grading_gateway.v1.Cell\x12\r\n\x05\x63ount\x18\x02 \x01(\x03\"\x99\x02\n\x06\x43olumn\x12\x0c\n\x04name\x18\x01 \x01(\t\x12,\n\x04type\x18\x02 \x01(\x0e\x32\x1e.grading_gateway.v1.ColumnType\x12\x0f\n\x07missing\x18\x03 \x01(\x03\x12\x10\n\x08\x64istinct\x18\x04 \x01(\x03\x12\x14\n\x07minimum\x18\x05 \x01(\x01H\x00\x88\x01\x01\x12\x14\n\x07maximum\x18\x06 \x01(\x01H\x01\x88\x01\x01\x12\x11\n\x04mean\x18\x07 \x01(\x01H\x02\x88\x01\x01\x12\x16\n\tdeviation\x18\x08 \x01(\x01H\x03\x88\x01\x01\x12*\n\x03top\x18\t \x03(\x0b\x32\x1d.grading_gateway.v1.FrequencyB\n\n\x08_minimumB\n\n\x08_maximumB\x07\n\x05_meanB\x0c\n\n_deviation\"\xed\x02\n\x0e\x44\x61tasetVersion\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x05\x12\n\n\x02id\x18\x03 \x01(\t\x12.\n\ncreated_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x06\x66ormat\x18\x05 \x01(\x0e\x32\x1f.grading_gateway.v1.TableFormat\x12\r\n\x05\x62ytes\x18\x06 \x01(\x03\x12\x0e\n\x06sha256\x18\x07 \x01(\t\x12\x0c\n\x04rows\x18\x08 \x01(\x03\x12\x13\n\x06target\x18\t \x01(\tH\x00\x88\x01\x01\x12\x16\n\x0e\x64uplicate_rows\x18\n \x01(\x03\x12\x10\n\x08warnings\x18\x0b \x03(\t\x12+\n\x07\x63olumns\x18\x0c \x03(\x0b\x32\x1a.grading_gateway.v1.Column\x12+\n\x03\x64vc\x18\r \x01(\x0b\x32\x1e.grading_gateway.v1.VersioningB\t\n\x07_target\"\xa3\x01\n\x15\x44\x61tasetVersionSummary\x12\x0f\n\x07version\x18\x01 \x01(\x05\x12.\n\ncreated_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04rows\x18\x03 \x01(\x03\x12\x0e\n\x06sha256\x18\x04 \x01(\t\x12+\n\x03\x64vc\x18\x05 \x01(\x0b\x32\x1e.grading_gateway.v1.Versioning\".\n\x03Row\x12\'\n\x05\x63\x65lls\x18\x01 \x03(\x0b\x32\x18.grading_gateway.v1.Cell\"o\n\x0eUploadMetadata\x12\x0c\n\x04name\x18\x01 \x01(\t\x12/\n\x06\x66ormat\x18\x02 \x01(\x0e\x32\x1f.grading_gateway.v1.TableFormat\x12\x13\n\x06target\x18\x03 \x01(\tH\x00\x88\x01\x01\x42\t\n\x07_target\"g\n\x14UploadDatasetRequest\x12\x36\n\x08metadata\x18\x01 \x01(\x0b\x32\".grading_gateway.v1.UploadMetadataH\x00\x12\x0f\n\x05\x63hunk\x18\x02 \x01(\x0cH\x00\x42\x06\n\x04part\"]\n\x15UploadDatasetResponse\x12\x33\n\x07\x64\x61taset\x18\x01 \x01(\x0b\x32\".grading_gateway.v1.DatasetVersion\x12\x0f\n\x07\x63reated\x18\x02 \x01(\x08\"B\n\x13ListDatasetsRequest\x12\x12\n\x05\x61\x66ter\x18\x01 \x01(\tH\x00\x88\x01\x01\x12\r\n\x05limit\x18\x02 \x01(\x05\x42\x08\n\x06_after\"^\n\x14ListDatasetsResponse\x12\x34\n\x08\x64\x61tasets\x18\x01 \x03(\x0b\x32\".grading_gateway.v1.DatasetVersion\x12\x10\n\x08has_more\x18\x02 \x01(\x08\"C\n\x11GetDatasetRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x14\n\x07version\x18\x02 \x01(\x05H\x00\x88\x01\x01\x42\n\n\x08_version\"\xb0\x01\n\x12GetDatasetResponse\x12\x33\n\x07\x64\x61taset\x18\x01 \x01(\x0b\x32\".grading_gateway.v1.DatasetVersion\x12(\n\x07preview\x18\x02 \x03(\x0b\x32\x17.grading_gateway.v1.Row\x12;\n\x08versions\x18\x03 \x03(\x0b\x32).grading_gateway.v1.DatasetVersionSummary\"F\n\x14\x44\x65leteDatasetRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x14\n\x07version\x18\x02 \x01(\x05H\x00\x88\x01\x01\x42\n\n\x08_version\"\x17\n\x15\x44\x65leteDatasetResponse*p\n\x0bTableFormat\x12\x1c\n\x18TABLE_FORMAT_UNSPECIFIED\x10\x00\x12\x14\n\x10TABLE_FORMAT_CSV\x10\x01\x12\x15\n\x11TABLE_FORMAT_JSON\x10\x02\x12\x16\n\x12TABLE_FORMAT_JSONL\x10\x03*\x89\x01\n\nColumnType\x12\x1b\n\x17\x43OLUMN_TYPE_UNSPECIFIED\x10\x00\x12\x16\n\x12\x43OLUMN_TYPE_NUMBER\x10\x01\x12\x17\n\x13\x43OLUMN_TYPE_INTEGER\x10\x02\x12\x17\n\x13\x43OLUMN_TYPE_BOOLEAN\x10\x03\x12\x14\n\x10\x43OLUMN_TYPE_TEXT\x10\x04*\x8f\x01\n\x0fVersioningState\x12 \n\x1cVERSIONING_STATE_UNSPECIFIED\x10\x00\x12\x1d\n\x19VERSIONING_STATE_ACCEPTED\x10\x01\x12\x1e\n\x1aVERSIONING_STATE_VERSIONED\x10\x02\x12\x1b\n\x17VERSIONING_STATE_PUSHED\x10\x03\x32\x98\x03\n\x08\x44\x61tasets\x12\x66\n\rUploadDataset\x12(.grading_gateway.v1.UploadDatasetRequest\x1a).grading_gateway.v1.UploadDatasetResponse(\x01\x12\x61\n\x0cListDatasets\x12\'.grading_gateway.v1.ListDatasetsRequest\x1a(.grading_gateway.v1.ListDatasetsResponse\x12[\n\nGetDataset\x12%.grading_gateway.v1.GetDatasetRequest\x1a&.grading_gateway.v1.GetDatasetResponse\x12\x64\n\rDeleteDataset\x12(.grading_gateway.v1.DeleteDatasetRequest\x1a).grading_gateway.v1.DeleteDatasetResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!grading_gateway/v1/datasets.proto\x12\x12grading_gateway.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"W\n\x04\x43\x65ll\x12\x0e\n\x04text\x18\x01 \x01(\tH\x00\x12\x10\n\x06number\x18\x02 \x01(\x01H\x00\x12\x11\n\x07integer\x18\x03 \x01(\x03H\x00\x12\x11\n\x07\x62oolean\x18\x04 \x01(\x08H\x00\x42\x07\n\x05value\"\x8c\x01\n\nVersioning\x12\x32\n\x05state\x18\x01 \x01(\x0e\x32#.grading_gateway.v1.VersioningState\x12\x11\n\x04hash\x18\x02 \x01(\tH\x00\x88\x01\x01\x12\x10\n\x08\x61ttempts\x18\x03 \x01(\x05\x12\x12\n\x05\x65rror\x18\x04 \x01(\tH\x01\x88\x01\x01\x42\x07\n\x05_hashB\x08\n\x06_error\"C\n\tFrequency\x12\'\n\x05value\x18\x01 \x01(\x0b\x32\x18.grading_gateway.v1.Cell\x12\r\n\x05\x63ount\x18\x02 \x01(\x03\"\x99\x02\n\x06\x43olumn\x12\x0c\n\x04name\x18\x01 \x01(\t\x12,\n\x04type\x18\x02 \x01(\x0e\x32\x1e.grading_gateway.v1.ColumnType\x12\x0f\n\x07missing\x18\x03 \x01(\x03\x12\x10\n\x08\x64istinct\x18\x04 \x01(\x03\x12\x14\n\x07minimum\x18\x05 \x01(\x01H\x00\x88\x01\x01\x12\x14\n\x07maximum\x18\x06 \x01(\x01H\x01\x88\x01\x01\x12\x11\n\x04mean\x18\x07 \x01(\x01H\x02\x88\x01\x01\x12\x16\n\tdeviation\x18\x08 \x01(\x01H\x03\x88\x01\x01\x12*\n\x03top\x18\t \x03(\x0b\x32\x1d.grading_gateway.v1.FrequencyB\n\n\x08_minimumB\n\n\x08_maximumB\x07\n\x05_meanB\x0c\n\n_deviation\"\xed\x02\n\x0e\x44\x61tasetVersion\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x05\x12\n\n\x02id\x18\x03 \x01(\t\x12.\n\ncreated_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x06\x66ormat\x18\x05 \x01(\x0e\x32\x1f.grading_gateway.v1.TableFormat\x12\r\n\x05\x62ytes\x18\x06 \x01(\x03\x12\x0e\n\x06sha256\x18\x07 \x01(\t\x12\x0c\n\x04rows\x18\x08 \x01(\x03\x12\x13\n\x06target\x18\t \x01(\tH\x00\x88\x01\x01\x12\x16\n\x0e\x64uplicate_rows\x18\n \x01(\x03\x12\x10\n\x08warnings\x18\x0b \x03(\t\x12+\n\x07\x63olumns\x18\x0c \x03(\x0b\x32\x1a.grading_gateway.v1.Column\x12+\n\x03\x64vc\x18\r \x01(\x0b\x32\x1e.grading_gateway.v1.VersioningB\t\n\x07_target\"\xa3\x01\n\x15\x44\x61tasetVersionSummary\x12\x0f\n\x07version\x18\x01 \x01(\x05\x12.\n\ncreated_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04rows\x18\x03 \x01(\x03\x12\x0e\n\x06sha256\x18\x04 \x01(\t\x12+\n\x03\x64vc\x18\x05 \x01(\x0b\x32\x1e.grading_gateway.v1.Versioning\".\n\x03Row\x12\'\n\x05\x63\x65lls\x18\x01 \x03(\x0b\x32\x18.grading_gateway.v1.Cell\"~\n\x0eUploadMetadata\x12\x0c\n\x04name\x18\x01 \x01(\t\x12/\n\x06\x66ormat\x18\x02 \x01(\x0e\x32\x1f.grading_gateway.v1.TableFormat\x12\x13\n\x06target\x18\x03 \x01(\tH\x00\x88\x01\x01\x12\r\n\x05\x62ytes\x18\x04 \x01(\x03\x42\t\n\x07_target\"g\n\x14UploadDatasetRequest\x12\x36\n\x08metadata\x18\x01 \x01(\x0b\x32\".grading_gateway.v1.UploadMetadataH\x00\x12\x0f\n\x05\x63hunk\x18\x02 \x01(\x0cH\x00\x42\x06\n\x04part\"]\n\x15UploadDatasetResponse\x12\x33\n\x07\x64\x61taset\x18\x01 \x01(\x0b\x32\".grading_gateway.v1.DatasetVersion\x12\x0f\n\x07\x63reated\x18\x02 \x01(\x08\"B\n\x13ListDatasetsRequest\x12\x12\n\x05\x61\x66ter\x18\x01 \x01(\tH\x00\x88\x01\x01\x12\r\n\x05limit\x18\x02 \x01(\x05\x42\x08\n\x06_after\"^\n\x14ListDatasetsResponse\x12\x34\n\x08\x64\x61tasets\x18\x01 \x03(\x0b\x32\".grading_gateway.v1.DatasetVersion\x12\x10\n\x08has_more\x18\x02 \x01(\x08\"C\n\x11GetDatasetRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x14\n\x07version\x18\x02 \x01(\x05H\x00\x88\x01\x01\x42\n\n\x08_version\"\xb0\x01\n\x12GetDatasetResponse\x12\x33\n\x07\x64\x61taset\x18\x01 \x01(\x0b\x32\".grading_gateway.v1.DatasetVersion\x12(\n\x07preview\x18\x02 \x03(\x0b\x32\x17.grading_gateway.v1.Row\x12;\n\x08versions\x18\x03 \x03(\x0b\x32).grading_gateway.v1.DatasetVersionSummary\"F\n\x14\x44\x65leteDatasetRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x14\n\x07version\x18\x02 \x01(\x05H\x00\x88\x01\x01\x42\n\n\x08_version\"\x17\n\x15\x44\x65leteDatasetResponse*p\n\x0bTableFormat\x12\x1c\n\x18TABLE_FORMAT_UNSPECIFIED\x10\x00\x12\x14\n\x10TABLE_FORMAT_CSV\x10\x01\x12\x15\n\x11TABLE_FORMAT_JSON\x10\x02\x12\x16\n\x12TABLE_FORMAT_JSONL\x10\x03*\x89\x01\n\nColumnType\x12\x1b\n\x17\x43OLUMN_TYPE_UNSPECIFIED\x10\x00\x12\x16\n\x12\x43OLUMN_TYPE_NUMBER\x10\x01\x12\x17\n\x13\x43OLUMN_TYPE_INTEGER\x10\x02\x12\x17\n\x13\x43OLUMN_TYPE_BOOLEAN\x10\x03\x12\x14\n\x10\x43OLUMN_TYPE_TEXT\x10\x04*\x8f\x01\n\x0fVersioningState\x12 \n\x1cVERSIONING_STATE_UNSPECIFIED\x10\x00\x12\x1d\n\x19VERSIONING_STATE_ACCEPTED\x10\x01\x12\x1e\n\x1aVERSIONING_STATE_VERSIONED\x10\x02\x12\x1b\n\x17VERSIONING_STATE_PUSHED\x10\x03\x32\x98\x03\n\x08\x44\x61tasets\x12\x66\n\rUploadDataset\x12(.grading_gateway.v1.UploadDatasetRequest\x1a).grading_gateway.v1.UploadDatasetResponse(\x01\x12\x61\n\x0cListDatasets\x12\'.grading_gateway.v1.ListDatasetsRequest\x1a(.grading_gateway.v1.ListDatasetsResponse\x12[\n\nGetDataset\x12%.grading_gateway.v1.GetDatasetRequest\x1a&.grading_gateway.v1.GetDatasetResponse\x12\x64\n\rDeleteDataset\x12(.grading_gateway.v1.DeleteDatasetRequest\x1a).grading_gateway.v1.DeleteDatasetResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'grading_gateway.v1.datasets_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_TABLEFORMAT']._serialized_start=2079
-  _globals['_TABLEFORMAT']._serialized_end=2191
-  _globals['_COLUMNTYPE']._serialized_start=2194
-  _globals['_COLUMNTYPE']._serialized_end=2331
-  _globals['_VERSIONINGSTATE']._serialized_start=2334
-  _globals['_VERSIONINGSTATE']._serialized_end=2477
+  _globals['_TABLEFORMAT']._serialized_start=2094
+  _globals['_TABLEFORMAT']._serialized_end=2206
+  _globals['_COLUMNTYPE']._serialized_start=2209
+  _globals['_COLUMNTYPE']._serialized_end=2346
+  _globals['_VERSIONINGSTATE']._serialized_start=2349
+  _globals['_VERSIONINGSTATE']._serialized_end=2492
   _globals['_CELL']._serialized_start=90
   _globals['_CELL']._serialized_end=177
   _globals['_VERSIONING']._serialized_start=180
@@ -53,23 +53,23 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ROW']._serialized_start=1209
   _globals['_ROW']._serialized_end=1255
   _globals['_UPLOADMETADATA']._serialized_start=1257
-  _globals['_UPLOADMETADATA']._serialized_end=1368
-  _globals['_UPLOADDATASETREQUEST']._serialized_start=1370
-  _globals['_UPLOADDATASETREQUEST']._serialized_end=1473
-  _globals['_UPLOADDATASETRESPONSE']._serialized_start=1475
-  _globals['_UPLOADDATASETRESPONSE']._serialized_end=1568
-  _globals['_LISTDATASETSREQUEST']._serialized_start=1570
-  _globals['_LISTDATASETSREQUEST']._serialized_end=1636
-  _globals['_LISTDATASETSRESPONSE']._serialized_start=1638
-  _globals['_LISTDATASETSRESPONSE']._serialized_end=1732
-  _globals['_GETDATASETREQUEST']._serialized_start=1734
-  _globals['_GETDATASETREQUEST']._serialized_end=1801
-  _globals['_GETDATASETRESPONSE']._serialized_start=1804
-  _globals['_GETDATASETRESPONSE']._serialized_end=1980
-  _globals['_DELETEDATASETREQUEST']._serialized_start=1982
-  _globals['_DELETEDATASETREQUEST']._serialized_end=2052
-  _globals['_DELETEDATASETRESPONSE']._serialized_start=2054
-  _globals['_DELETEDATASETRESPONSE']._serialized_end=2077
-  _globals['_DATASETS']._serialized_start=2480
-  _globals['_DATASETS']._serialized_end=2888
+  _globals['_UPLOADMETADATA']._serialized_end=1383
+  _globals['_UPLOADDATASETREQUEST']._serialized_start=1385
+  _globals['_UPLOADDATASETREQUEST']._serialized_end=1488
+  _globals['_UPLOADDATASETRESPONSE']._serialized_start=1490
+  _globals['_UPLOADDATASETRESPONSE']._serialized_end=1583
+  _globals['_LISTDATASETSREQUEST']._serialized_start=1585
+  _globals['_LISTDATASETSREQUEST']._serialized_end=1651
+  _globals['_LISTDATASETSRESPONSE']._serialized_start=1653
+  _globals['_LISTDATASETSRESPONSE']._serialized_end=1747
+  _globals['_GETDATASETREQUEST']._serialized_start=1749
+  _globals['_GETDATASETREQUEST']._serialized_end=1816
+  _globals['_GETDATASETRESPONSE']._serialized_start=1819
+  _globals['_GETDATASETRESPONSE']._serialized_end=1995
+  _globals['_DELETEDATASETREQUEST']._serialized_start=1997
+  _globals['_DELETEDATASETREQUEST']._serialized_end=2067
+  _globals['_DELETEDATASETRESPONSE']._serialized_start=2069
+  _globals['_DELETEDATASETRESPONSE']._serialized_end=2092
+  _globals['_DATASETS']._serialized_start=2495
+  _globals['_DATASETS']._serialized_end=2903
 # @@protoc_insertion_point(module_scope)

@@ -150,14 +150,16 @@ class Row(_message.Message):
     def __init__(self, cells: _Optional[_Iterable[_Union[Cell, _Mapping]]] = ...) -> None: ...
 
 class UploadMetadata(_message.Message):
-    __slots__ = ("name", "format", "target")
+    __slots__ = ("name", "format", "target", "bytes")
     NAME_FIELD_NUMBER: _ClassVar[int]
     FORMAT_FIELD_NUMBER: _ClassVar[int]
     TARGET_FIELD_NUMBER: _ClassVar[int]
+    BYTES_FIELD_NUMBER: _ClassVar[int]
     name: str
     format: TableFormat
     target: str
-    def __init__(self, name: _Optional[str] = ..., format: _Optional[_Union[TableFormat, str]] = ..., target: _Optional[str] = ...) -> None: ...
+    bytes: int
+    def __init__(self, name: _Optional[str] = ..., format: _Optional[_Union[TableFormat, str]] = ..., target: _Optional[str] = ..., bytes: _Optional[int] = ...) -> None: ...
 
 class UploadDatasetRequest(_message.Message):
     __slots__ = ("metadata", "chunk")

@@ -26,18 +26,20 @@ MODEL_OUTPUT_CLASSIFICATION: ModelOutput
 MODEL_OUTPUT_GRADE: ModelOutput
 
 class Model(_message.Message):
-    __slots__ = ("name", "output", "version", "labels", "context_window")
+    __slots__ = ("name", "output", "version", "labels", "context_window", "ready")
     NAME_FIELD_NUMBER: _ClassVar[int]
     OUTPUT_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
     LABELS_FIELD_NUMBER: _ClassVar[int]
     CONTEXT_WINDOW_FIELD_NUMBER: _ClassVar[int]
+    READY_FIELD_NUMBER: _ClassVar[int]
     name: str
     output: ModelOutput
     version: str
     labels: _containers.RepeatedScalarFieldContainer[str]
     context_window: int
-    def __init__(self, name: _Optional[str] = ..., output: _Optional[_Union[ModelOutput, str]] = ..., version: _Optional[str] = ..., labels: _Optional[_Iterable[str]] = ..., context_window: _Optional[int] = ...) -> None: ...
+    ready: bool
+    def __init__(self, name: _Optional[str] = ..., output: _Optional[_Union[ModelOutput, str]] = ..., version: _Optional[str] = ..., labels: _Optional[_Iterable[str]] = ..., context_window: _Optional[int] = ..., ready: _Optional[bool] = ...) -> None: ...
 
 class Feature(_message.Message):
     __slots__ = ("name", "type")

@@ -42,7 +42,7 @@ def test_an_exception_that_nobody_caught_is_told_by_type_and_place(event: str, f
     done = ended(f"""
 import asyncio, gc, logging, sys, threading
 from gateway.adapters.crashes import log_uncaught
-from gateway.rest.observe import JsonFormatter
+from gateway.adapters.json_log import JsonFormatter
 
 handler = logging.StreamHandler()
 handler.setFormatter(JsonFormatter())

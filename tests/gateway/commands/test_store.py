@@ -10,11 +10,14 @@ from pathlib import Path
 import pytest
 
 from gateway.adapters.database.database import Database
+from gateway.adapters.database.datasets import DatabaseDatasets
 from gateway.adapters.database.ledger import DatabaseLedger
 from gateway.adapters.database.migration import HEAD
+from gateway.adapters.database.training_jobs import DatabaseJobs
 from gateway.commands import store
 from gateway.settings import Settings
 from tests.gateway.adapters.database.facts import record
+from tests.gateway.adapters.database.training_facts import dataset, job
 
 NOW = datetime.now(UTC)
 
@@ -70,6 +73,11 @@ def test_status_tells_what_is_there_and_makes_nothing(
         "answers\t0",
         "rubrics\t0",
         "claims\t0",
+        "dataset_versions\t0",
+        "training_jobs\t0",
+        "training_events\t0",
+        "model_versions\t0",
+        "registry_tasks\t0",
     ]
 
 
@@ -77,7 +85,10 @@ def test_prune_deletes_what_is_older_and_only_counts_when_dry(
     shell: Shell, capsys: pytest.CaptureFixture[str]
 ) -> None:
     shell.keep(1, 29, 31, 400)
-    counted = "2 grades, 4 model calls, 0 corrections, 0 remembered answers\n"
+    counted = (
+        "2 grades, 4 model calls, 0 corrections, 0 remembered answers, 0 training jobs, "
+        "0 lines of their logs\n"
+    )
     assert shell("prune", "--days", "30", "--dry-run") == 0
     assert shell("prune", "--days", "30") == 0
     assert capsys.readouterr().out == f"would delete {counted}deleted {counted}"
@@ -105,6 +116,25 @@ def test_export_writes_a_whole_file_and_replaces_none_unasked(
     assert shell("export", "--out", str(out), "--force") == 0
     assert out.read_text().splitlines() == lines
     assert list(out.parent.iterdir()) == [out]
+
+
+def test_export_writes_jobs_when_they_are_asked_for(shell: Shell, capsys: pytest.CaptureFixture[str]) -> None:
+    shell.keep(2, 1)
+    asyncio.run(_cancelled_job(shell.address))
+    out = shell.folder / "jobs.jsonl"
+    assert shell("export", "--jobs", "--out", str(out)) == 0
+    assert capsys.readouterr().out == f"1 training jobs in {out}\n"
+    (line,) = map(json.loads, out.read_text().splitlines())
+    assert (line["job"]["state"], len(line["events"])) == ("cancelled", 2)
+
+
+async def _cancelled_job(address: str) -> None:
+    database = Database(address)
+    await database.start()
+    await DatabaseDatasets(database).add(dataset())
+    one = await DatabaseJobs(database).add(job(), "Queued.", None, 1)
+    await DatabaseJobs(database).cancel(one.id)
+    await database.close()
 
 
 def test_an_export_that_fails_leaves_the_file_that_was_there(shell: Shell) -> None:

@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 
+from gateway.adapters.json_log import JsonFormatter
 from gateway.adapters.keyring import add_key, revoke_key
 from gateway.domain import Role
 from gateway.errors import Code, GatewayError
 from gateway.rest.errors import HTTP, error_response
-from gateway.rest.observe import JsonFormatter
 from tests.fakes import FakeAnalyzer
 from tests.gateway.conftest import KEY, Running
 

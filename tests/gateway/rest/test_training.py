@@ -1,4 +1,7 @@
-"""Trainings and trained models over REST."""
+"""Trainings and trained models over REST.
+
+Over 250 lines: jobs and what comes of them share their room and their way of asking.
+"""
 
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path

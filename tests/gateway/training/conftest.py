@@ -28,6 +28,8 @@ class Room:
     """The desks, and behind them the shelves and a worker's queue."""
 
     def __init__(self, database: Database) -> None:
+        self.database = database
+        self.database = database
         self.datasets = DatabaseDatasets(database)
         self.jobs = DatabaseJobs(database)
         self.queue = DatabaseJobQueue(database)

@@ -12,9 +12,7 @@ from gateway.errors import (
     Conflict,
     Forbidden,
     GatewayError,
-    InvalidDataset,
     InvalidRequest,
-    ModelNotFound,
     NotFound,
     RateLimited,
 )
@@ -22,7 +20,6 @@ from gateway.records import Once
 from gateway.training.asks import TrainingAsk, read_training_ask
 from gateway.training.facts import JobState
 from tests.gateway.training.conftest import ASK, TRAINER, Room
-from tests.gateway.training.facts import column, dataset, target
 
 GRADER = Caller("bob", Role.GRADER, 1000)
 OTHER = Caller("eve", Role.TRAINER, 1000)
@@ -39,7 +36,7 @@ async def test_a_training_is_queued_with_what_was_left_unsaid(room: Room) -> Non
     assert request.hyperparameters == {"C": 0.5}
     assert await room.desk.get(OTHER, job.id) == job
     (event,) = await room.desk.events(TRAINER, job.id)
-    assert (event.number, event.state, event.message) == (1, JobState.QUEUED, "queued")
+    assert (event.number, event.state, event.message) == (1, JobState.QUEUED, "The training is queued.")
 
 
 @pytest.mark.parametrize(
@@ -161,7 +158,7 @@ async def test_a_queued_job_is_cancelled_at_once_and_a_running_one_by_its_worker
 async def test_a_watched_job_is_told_to_its_end(room: Room) -> None:
     job = await room.start()
     events = room.desk.watch(TRAINER, job.id)
-    assert (await anext(events)).message == "queued"
+    assert (await anext(events)).message == "The training is queued."
     await room.queue.lease("worker", 1, 30.0, 3)
     for number in range(250):  # more than a page
         await room.queue.report(job.id, "worker", "fitting", number / 250, f"step {number}")
@@ -186,66 +183,3 @@ async def test_a_watcher_sees_the_end_of_a_job_that_it_waits_for(room: Room) -> 
         await asyncio.sleep(0)
         await room.desk.cancel(TRAINER, job.id)
         assert (await watching)[-1] is JobState.CANCELLED
-
-
-async def test_a_retraining_is_the_champions_training_on_the_newest_data(room: Room) -> None:
-    first = await room.trained(
-        dataset="payments@1",
-        features=["amount"],
-        hyperparameters={"C": 0.5},
-        test_share=0.3,
-        seed=9,
-    )
-    job = await room.desk.retrain(TRAINER, "fraud-lr", TrainingAsk())
-    before = (await room.desk.get(TRAINER, first.lineage.job_id)).request  # type: ignore[union-attr]
-    assert job.request == replace(before, dataset_version=2)
-
-
-async def test_a_retraining_takes_what_is_said_and_keeps_the_rest(room: Room) -> None:
-    await room.trained(hyperparameters={"C": 0.5}, seed=9)
-    await room.datasets.add(
-        dataset(column("amount"), column("country", "text", distinct=3), target(), name="later")
-    )
-    said = read_training_ask({"dataset": "later", "promote": False, "test_share": 0.4})
-    request = (await room.desk.retrain(TRAINER, "fraud-lr", said)).request
-    assert (request.dataset, request.dataset_version, request.promote) == ("later", 1, False)
-    assert (request.test_share, request.seed, request.hyperparameters) == (0.4, 9, {"C": 0.5})
-    said = read_training_ask({"dataset": "payments@1", "hyperparameters": {}, "seed": 0})
-    request = (await room.desk.retrain(TRAINER, "fraud-lr", said)).request
-    assert (request.dataset_version, request.seed, request.hyperparameters) == (1, 0, {})
-
-
-async def test_another_class_is_trained_with_its_own_defaults(room: Room) -> None:
-    await room.trained(hyperparameters={"C": 0.5})
-    said = read_training_ask({"model_class": "random_forest"})
-    request = (await room.desk.retrain(TRAINER, "fraud-lr", said)).request
-    assert (request.model_class, request.hyperparameters) == ("random_forest", {})
-
-
-async def test_new_data_must_have_the_old_features(room: Room) -> None:
-    await room.trained()
-    await room.datasets.add(dataset(column("amount"), target(), version=3))
-    with pytest.raises(InvalidDataset) as refusal:
-        await room.desk.retrain(TRAINER, "fraud-lr", TrainingAsk())
-    assert (refusal.value.param, refusal.value.detail) == ("features", "'country'")
-    said = read_training_ask({"features": ["amount"]})
-    assert (await room.desk.retrain(TRAINER, "fraud-lr", said)).request.features == ("amount",)
-
-
-async def test_a_champion_whose_job_was_deleted_is_retrained_by_its_lineage(room: Room) -> None:
-    first = await room.trained(hyperparameters={"C": 0.5}, seed=9)
-    assert first.lineage is not None
-    await room.desk.delete(TRAINER, first.lineage.job_id)
-    request = (await room.desk.retrain(TRAINER, "fraud-lr", TrainingAsk())).request
-    assert (request.model_class, request.hyperparameters) == ("logistic_regression", {"C": 0.5})
-    assert (request.features, request.seed, request.promote) == (("amount", "country"), 0, True)
-
-
-async def test_only_a_trained_model_can_be_retrained_and_under_its_own_name(room: Room) -> None:
-    for name in ("nobody", "..", "Upper", "a\0", "grader-llm"):
-        with pytest.raises(ModelNotFound):
-            await room.desk.retrain(TRAINER, name, TrainingAsk())
-    await room.trained()
-    with pytest.raises(InvalidRequest) as refusal:
-        await room.desk.retrain(TRAINER, "fraud-lr", TrainingAsk(model="fraud-lr"))
-    assert refusal.value.param == "model"

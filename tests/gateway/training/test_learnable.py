@@ -22,7 +22,11 @@ def refusal(
 
 def test_the_data_sets_own_target_and_every_other_column_are_taken() -> None:
     learnt = chosen(dataset(), None, None, 0.2)
-    assert (learnt.target, learnt.features, learnt.note) == ("fraud", ("amount", "country"), "queued")
+    assert (learnt.target, learnt.features, learnt.note) == (
+        "fraud",
+        ("amount", "country"),
+        "The training is queued.",
+    )
 
 
 def test_features_stand_in_the_order_of_the_table() -> None:
@@ -89,8 +93,8 @@ def test_what_nobody_named_and_cannot_be_used_is_left_out_and_counted() -> None:
     learnt = chosen(version, None, None, 0.2)
     assert learnt.features == ("id", "amount")
     assert learnt.note == (
-        "queued; left out: text columns with more than 100 values: 2; left out: columns without a value: 1; "
-        "perhaps an id: integer columns that differ in each row: 1"
+        "The training is queued. Text columns with more than 100 values, left out: 2. "
+        "Columns without a value, left out: 1. Integer columns that differ in each row, perhaps ids: 1."
     )
 
 

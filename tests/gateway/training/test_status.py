@@ -2,9 +2,11 @@
 
 import asyncio
 
+from gateway.adapters.database.workers_roll import DatabaseRoll
 from gateway.errors import ModelUnavailable
 from gateway.training.ports import Backlog, WorkerFacts
 from gateway.training.status import TrainingStatus
+from tests.gateway.training.conftest import Room
 from tests.gateway.training.fakes import MemoryRoll
 
 BACKLOG = Backlog(queued=2, running=1, datasets_due=3, pushes_failing=1, registry_tasks=0)
@@ -50,6 +52,26 @@ async def test_everything_up_is_told() -> None:
         "pushes_failing": 1,
         "registry_tasks": 0,
     }
+
+
+async def test_what_waits_in_the_store_is_counted(room: Room) -> None:
+    roll = DatabaseRoll(room.database, remote=True)
+    await roll.report(worker("w1", registry="up", dataset_remote="up"))
+    for _ in range(3):
+        await room.start()
+    await room.queue.lease("w1", 1, 30.0, 3)
+    facts = await TrainingStatus(roll, {}).facts()
+    assert (facts["jobs"], facts["datasets_due"]) == ({"queued": 2, "running": 1}, 2)
+    assert facts["stores"] == {"database": "up", "registry": "up", "dataset_remote": "up"}
+    assert facts["workers"] == [
+        {
+            "id": "w1",
+            "engine": "local",
+            "capacity": 2,
+            "running": 1,
+            "stores": {"registry": "up", "dataset_remote": "up"},
+        }
+    ]
 
 
 async def test_a_store_that_is_down_is_told_without_its_address() -> None:

@@ -1,7 +1,7 @@
 """A stand-in for ClearML's API server on loopback: what the SDK calls, kept in memory. In tests only.
 
-Written from what the real SDK sends; it says nothing about how the real server behaves beyond that. An endpoint
-that it does not know answers 400 and is remembered, so that a test can tell.
+Written from what the real SDK sends; it says nothing about how the real server behaves beyond that. An
+endpoint that it does not know answers 400 and is remembered, so that a test can tell.
 """
 
 import base64
@@ -19,7 +19,10 @@ from typing import Any
 
 Fields = dict[str, Any]
 
-_RANGE = {"page", "page_size", "only_fields", "order_by", "system_tags", "allow_public", "search_hidden"}
+_RANGE = {
+    *("page", "page_size", "only_fields", "order_by", "system_tags"),
+    *("allow_public", "search_hidden", "shallow_search"),
+}
 
 
 class Standin:
@@ -28,8 +31,10 @@ class Standin:
         self.events: list[Fields] = []
         self.calls: Counter[str] = Counter()
         self.unknown: set[str] = set()
-        self.hold = threading.Event()  # until it is set nothing is answered
+        self.hold = threading.Event()  # until it is set ...
         self.hold.set()
+        self.held = ""  # ... this endpoint is not answered; empty: none is
+        self.waiting = threading.Event()  # somebody waits for that
         self.url = ""
         self._lock = threading.RLock()
         self._ticks = 0
@@ -38,8 +43,21 @@ class Standin:
         (row,) = self.rows[kind].values()
         return row
 
+    @contextmanager
+    def holding(self, endpoint: str = "") -> Iterator[None]:
+        """Silence."""
+        self.held = endpoint
+        self.waiting.clear()
+        self.hold.clear()
+        try:
+            yield
+        finally:
+            self.hold.set()
+
     def answer(self, endpoint: str, body: bytes) -> tuple[int, Fields]:
-        self.hold.wait()
+        if not self.hold.is_set() and self.held in ("", endpoint):
+            self.waiting.set()
+            self.hold.wait()
         with self._lock:
             self.calls[endpoint] += 1
             service, _, action = endpoint.partition(".")
@@ -48,6 +66,7 @@ class Standin:
                 self.events += [event for event in lines if "type" in event]
                 return 200, {"added": len(lines), "errors": 0}
             asked: Fields = json.loads(body) if body.strip() else {}
+            asked.pop("method", None)
             if endpoint == "auth.login":
                 return 200, {"token": _token()}
             handler = getattr(self, f"_{service}_{action}", None) or getattr(self, f"_any_{action}", None)
@@ -64,7 +83,13 @@ class Standin:
     def _any_create(self, kind: str, asked: Fields) -> Fields:
         self._ticks += 1
         now = _now(self._ticks)
-        row = {"id": uuid.uuid4().hex, "created": now, "last_update": now, "tags": [], "system_tags": []} | asked
+        row = {
+            "id": uuid.uuid4().hex,
+            "created": now,
+            "last_update": now,
+            "tags": [],
+            "system_tags": [],
+        } | asked
         self.rows[kind][row["id"]] = row
         return {"id": row["id"], "created": True}
 

@@ -29,7 +29,9 @@ def small_models() -> dict[str, bytes]:
         "trees": _trees(),
         "divides": _divides(),
         "without-signature": _saved(_linear_nodes([0.0, 1.0]), 1, 0, 2, None),
-        "wrong-inputs": _saved(_linear_nodes([0.0, 1.0]), 1, 0, 2, _signature({"a": "number", "b": "number"})),
+        "wrong-inputs": _saved(
+            _linear_nodes([0.0, 1.0]), 1, 0, 2, _signature({"a": "number", "b": "number"})
+        ),
         "wrong-labels": _saved(_linear_nodes([0.0, 1.0, 2.0]), 1, 0, 3, _signature({"a": "number"})),
         "external-data": _external_data(),
         "unknown-operator": _unknown_operator(),
@@ -38,7 +40,7 @@ def small_models() -> dict[str, bytes]:
 
 
 def _constant(number: int) -> bytes:
-    """Version `number` says "v<number>" with the probability 0.9 and 0.1 for the other, whatever the row."""
+    """Says "v<number>" with 0.9, and 0.1 for the other, whatever the row."""
     zero = helper.make_node("Mul", ["numbers", "zero"], ["zeros"])
     add = helper.make_node("Add", ["zeros", "row"], ["wide"])
     last = helper.make_node("Identity", ["wide"], ["probabilities"])
@@ -49,10 +51,17 @@ def _constant(number: int) -> bytes:
 
 
 def _mixed() -> bytes:
-    """One feature of each type; the logit of `true` is amount + count + night, and 2 more where the country is
+    """A feature of each type; the logit of `true` is amount + count + night, and 2 more where the country is
     "aa". What is not known counts as 0."""
     nodes = [
-        helper.make_node("Imputer", ["numbers"], ["known"], domain="ai.onnx.ml", imputed_value_floats=[0.0]),
+        helper.make_node(
+            "Imputer",
+            ["numbers"],
+            ["known"],
+            domain="ai.onnx.ml",
+            imputed_value_floats=[0.0],
+            replaced_value_float=float("nan"),
+        ),
         helper.make_node("ReduceSum", ["known", "last"], ["sum"], keepdims=1),
         helper.make_node(
             "LabelEncoder",
@@ -95,7 +104,7 @@ def _words() -> bytes:
 
 def _pair(labels: Sequence[int], weights: Sequence[float]) -> bytes:
     """Softmax of the amount, by a weight for each label; the hour counts for nothing."""
-    weighted = [weight for weight in weights] + [0.0] * len(weights)
+    weighted = [*weights, *[0.0] * len(weights)]
     nodes = [
         helper.make_node("MatMul", ["numbers", "weights"], ["scores"]),
         helper.make_node("Softmax", ["scores"], ["probabilities"], axis=1),
@@ -110,7 +119,7 @@ def _trees() -> bytes:
     node = helper.make_node(
         "TreeEnsembleClassifier",
         ["numbers"],
-        ["label", "probabilities"],
+        ["unused", "probabilities"],
         domain="ai.onnx.ml",
         nodes_treeids=[0, 0, 0],
         nodes_nodeids=[0, 1, 2],
@@ -128,7 +137,8 @@ def _trees() -> bytes:
         classlabels_int64s=[0, 1],
         post_transform="NONE",
     )
-    return _saved([node], 1, 0, 2, _signature({"amount": "number"}))
+    label = helper.make_node("ArgMax", ["probabilities"], ["label"], axis=1, keepdims=0)
+    return _saved([node, label], 1, 0, 2, _signature({"amount": "number"}))
 
 
 def _divides() -> bytes:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway import domain  # pytest would collect a TestResults of this module
-from gateway.adapters.database.codec import CALL, CORRECTION, GRADE, RUBRIC
+from gateway.adapters.database.codec import CALL, CORRECTION, DATASET, GRADE, MODEL, REQUEST, RUBRIC, WORKER
 from gateway.domain import (
     Artifact,
     Constraint,
@@ -23,6 +23,20 @@ from gateway.domain import (
 )
 from gateway.errors import InvalidRequest, StoreUnavailable
 from gateway.records import Correction, GradeRecord
+from gateway.training.facts import (
+    Column,
+    ColumnType,
+    DatasetVersion,
+    Feature,
+    Kept,
+    Lineage,
+    ModelVersion,
+    Signature,
+    Table,
+    TableFormat,
+    TrainingRequest,
+)
+from gateway.training.ports import WorkerFacts
 from tests.gateway.adapters.database.facts import record
 
 TEXT = st.text(max_size=20)
@@ -90,6 +104,54 @@ CORRECTIONS = st.builds(
     Correction, TEXT, TIME, TEXT, NUMBER, NUMBER, st.dictionaries(TEXT, NUMBER, max_size=2), TEXT
 )
 
+INTEGER = st.integers(-(2**63), 2**63 - 1)
+CELL = maybe(TEXT | NUMBER | INTEGER | st.booleans())
+COLUMNS = st.builds(
+    Column,
+    TEXT,
+    st.sampled_from(ColumnType),
+    COUNT,
+    COUNT,
+    maybe(NUMBER),
+    maybe(NUMBER),
+    maybe(NUMBER),
+    maybe(NUMBER),
+    few(st.tuples(CELL, COUNT)),
+)
+TABLES = st.builds(
+    Table, st.sampled_from(TableFormat), TEXT, COUNT, COUNT, few(COLUMNS), COUNT, few(TEXT), few(few(CELL))
+)
+DATASETS = st.builds(
+    DatasetVersion,
+    TEXT,
+    COUNT,
+    TIME,
+    TEXT,
+    maybe(TEXT),
+    TABLES,
+    st.sampled_from(Kept),
+    maybe(TEXT),
+    COUNT,
+    maybe(TEXT),
+)
+ASKED = st.dictionaries(TEXT, CELL | st.lists(CELL, max_size=2), max_size=2)
+REQUESTS = st.builds(
+    TrainingRequest, TEXT, TEXT, TEXT, COUNT, TEXT, few(TEXT), ASKED, NUMBER, COUNT, st.booleans()
+)
+MODELS = st.builds(
+    ModelVersion,
+    TEXT,
+    COUNT,
+    TIME,
+    TEXT,
+    st.builds(Signature, few(st.builds(Feature, TEXT, st.sampled_from(ColumnType))), TEXT, few(CELL)),
+    st.dictionaries(TEXT, NUMBER, max_size=2),
+    maybe(st.builds(Lineage, TEXT, TEXT, TEXT, TEXT, TEXT, ASKED)),
+    st.booleans(),
+    maybe(TEXT),
+)
+WORKERS = st.builds(WorkerFacts, TEXT, TEXT, COUNT, COUNT, st.dictionaries(TEXT, TEXT, max_size=2))
+
 
 @given(RECORDS)
 def test_a_grade_is_read_as_it_was_written(fact: GradeRecord) -> None:
@@ -101,6 +163,17 @@ def test_so_are_calls_rubrics_and_corrections(call: ModelCall, rubric: Rubric, w
     assert CALL.decode(CALL.encode(call)) == call
     assert RUBRIC.decode(RUBRIC.encode(rubric)) == rubric
     assert CORRECTION.decode(CORRECTION.encode(word)) == word
+
+
+@given(DATASETS, REQUESTS, MODELS, WORKERS)
+def test_so_are_the_facts_of_training(
+    version: DatasetVersion, request: TrainingRequest, model: ModelVersion, worker: WorkerFacts
+) -> None:
+    """To the letter: a label 1 equals 1.0 and true, and is neither."""
+    for codec, fact in ((DATASET, version), (REQUEST, request), (MODEL, model), (WORKER, worker)):
+        text = codec.encode(fact)
+        read = codec.decode(text)
+        assert (read, codec.encode(read)) == (fact, text)
 
 
 def test_a_record_from_before_a_field_with_a_default_is_read() -> None:

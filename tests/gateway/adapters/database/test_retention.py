@@ -1,19 +1,24 @@
 """What is too old goes with everything of its own; the rest stays."""
 
 import asyncio
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from gateway.adapters.database import retention
 from gateway.adapters.database.answers import DatabaseAnswers
 from gateway.adapters.database.database import Database
+from gateway.adapters.database.datasets import DatabaseDatasets
 from gateway.adapters.database.grades import DatabaseGrades
+from gateway.adapters.database.job_queue import DatabaseJobQueue
 from gateway.adapters.database.ledger import DatabaseLedger
 from gateway.adapters.database.retention import Counts, counts, prunable, prune
 from gateway.adapters.database.reviews import DatabaseReviews
 from gateway.adapters.database.rubrics import DatabaseRubrics
+from gateway.adapters.database.training_jobs import DatabaseJobs
 from gateway.records import GradeQuery
 from tests.gateway.adapters.database.facts import correction, record, rubric
+from tests.gateway.adapters.database.training_facts import dataset, job
 
 BEFORE = record(5).created_at
 
@@ -45,12 +50,34 @@ async def test_old_grades_go_with_their_audit_corrections_and_answers(
     left = [found.id for found in await DatabaseGrades(database).find(GradeQuery())]
     assert left == [record(number).id for number in (8, 7, 6, 5)]
     assert await counts(database) == {
-        "grades": 4, "model_calls": 8, "corrections": 1, "answers": 1, "rubrics": 1, "claims": 1
+        "grades": 4, "model_calls": 8, "corrections": 1, "answers": 1, "rubrics": 1, "claims": 1,
+        "dataset_versions": 0, "training_jobs": 0, "training_events": 0, "model_versions": 0,
+        "registry_tasks": 0,
     }  # fmt: skip
     answers = DatabaseAnswers(database)
     assert await answers.recall("bot", "mixed") is None
     assert await answers.recall("bot", "new") == ("hash", (record(8).id,))
     assert (await DatabaseRubrics(database).get("essay")).used
+
+
+async def test_old_jobs_go_with_their_logs_when_they_are_over(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retention, "_JOBS", 2)
+    jobs, queue = DatabaseJobs(database), DatabaseJobQueue(database)
+    await DatabaseDatasets(database).add(dataset())
+    over = [await jobs.add(job(minutes=minutes), "Queued.", None, 100) for minutes in range(5)]
+    for one in over:
+        await jobs.cancel(one.id)
+    running = await jobs.add(job(), "Queued.", None, 100)
+    await queue.lease("worker", 1, 60, 3)
+    soon = datetime.now(UTC) + timedelta(seconds=1)
+    assert await prunable(database, soon - timedelta(minutes=1)) == Counts()
+    assert await prunable(database, soon) == Counts(jobs=5, events=10)
+    assert await prune(database, soon) == Counts(jobs=5, events=10)
+    assert [one.id for one in await jobs.find(None, None, None, 10)] == [running.id]
+    left = await counts(database)
+    assert (left["training_jobs"], left["training_events"], left["dataset_versions"]) == (1, 2, 1)
 
 
 async def test_counting_deletes_nothing(database: Database) -> None:

@@ -5,7 +5,7 @@ import logging
 
 import pytest
 
-from gateway.rest.observe import JsonFormatter
+from gateway.adapters.json_log import JsonFormatter
 
 NAME = "Karenina"
 

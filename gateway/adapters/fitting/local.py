@@ -1,0 +1,97 @@
+"""The Engine on this machine: a child process for each fit. Light: scikit-learn loads only there."""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import AsyncGenerator
+from contextlib import aclosing, suppress
+from pathlib import Path
+
+from gateway.adapters.fitting.wire import read_line, work_text
+from gateway.training.ports import FitFailed, Fitted, Progress, Work, WorkerLost
+
+_ROOT = Path(__file__).parents[3]
+_BOOT = (
+    "import sys; sys.path.insert(0, sys.argv[1]);"
+    "from gateway.adapters.fitting.process import main; main(int(sys.argv[2]))"
+)
+_LONGEST_LINE = 64 << 20  # a hundred labels of 65,536 characters
+SILENCE_S = 120.0  # a process that lives says so every 2 s, on a busy machine later
+
+
+class LocalEngine:
+    """`workers`: fits at once; others wait. `timeout_s`: of a fit, its waiting not counted. `silence_s`:
+    without a line before its process is taken for lost."""
+
+    def __init__(self, workers: int, timeout_s: float, silence_s: float = SILENCE_S) -> None:
+        self._places = asyncio.Semaphore(workers)
+        self._timeout_s = timeout_s
+        self._silence_s = silence_s
+        self._running: set[int] = set()  # process groups
+
+    async def run(self, work: Work) -> AsyncGenerator[Progress | Fitted]:
+        """See the port."""
+        async with self._places, aclosing(self.lines(work)) as lines:
+            async for line in lines:
+                try:
+                    told = read_line(line, work.folder)
+                except ValueError:
+                    raise WorkerLost("The process that fits said something unheard of.") from None
+                if told is not None:
+                    yield told
+                if isinstance(told, Fitted):
+                    return
+
+    async def lines(self, work: Work) -> AsyncGenerator[str]:
+        """What a process of its own says about the work. Closing the iterator kills it. Raises FitFailed when
+        it takes too long, WorkerLost when it ends or is silent."""
+        process = await self._started(work)
+        assert process.stdout is not None  # noqa: S101
+        self._running.add(process.pid)
+        clock = asyncio.get_running_loop().time
+        deadline = clock() + self._timeout_s
+        try:
+            while True:
+                try:
+                    async with asyncio.timeout(min(self._silence_s, deadline - clock())):
+                        line = await process.stdout.readline()
+                except TimeoutError:
+                    if clock() >= deadline:
+                        raise FitFailed("timeout", "The fit takes longer than it may.") from None
+                    raise WorkerLost("The process that fits says nothing any more.") from None
+                if not line:
+                    raise WorkerLost("The process that fits is gone.")
+                yield line.decode()
+        finally:
+            self._running.discard(process.pid)
+            _kill(process.pid)
+            await process.wait()
+
+    async def close(self) -> None:
+        """Kills what runs: its iterators raise WorkerLost."""
+        for group in [*self._running]:
+            _kill(group)
+
+    async def _started(self, work: Work) -> asyncio.subprocess.Process:
+        try:
+            process = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-P", "-c", _BOOT, str(_ROOT), str(os.getpid())),
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.DEVNULL,
+                start_new_session=True,
+                limit=_LONGEST_LINE,
+            )
+        except OSError:
+            raise WorkerLost("No process could be started for the fit.") from None
+        assert process.stdin is not None  # noqa: S101
+        # Through the pipe: what people may see of a process are its arguments.
+        process.stdin.write(work_text(work).encode())
+        process.stdin.close()
+        return process
+
+
+def _kill(group: int) -> None:
+    with suppress(ProcessLookupError):
+        os.killpg(group, signal.SIGKILL)

@@ -1,0 +1,76 @@
+"""Where data sets are handed in, looked at and taken back. What DVC does with them is the worker's."""
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+
+from gateway.domain import Caller
+from gateway.guards import may_train
+from gateway.training.facts import DatasetVersion, TableFormat, checked_name
+from gateway.training.ports import DatasetFiles, DatasetShelf, Received
+
+
+class DatasetDesk:
+    def __init__(self, shelf: DatasetShelf, files: DatasetFiles) -> None:
+        self._shelf = shelf
+        self._files = files
+
+    async def upload(
+        self, caller: Caller, name: str, form: TableFormat, target: str | None, chunks: AsyncIterator[bytes]
+    ) -> tuple[DatasetVersion, bool]:
+        """The new version and True; or the newest one and False where it has the same content and target.
+        Raises Forbidden and InvalidRequest before the first byte, PayloadTooLarge, BodyTimeout,
+        InvalidDataset, Overloaded, StoreUnavailable; then nothing is kept."""
+        may_train(caller)
+        checked_name(name, "name")
+        target = (target or "").strip() or None  # as the header's names are
+        received = await self._files.receive(chunks)
+        try:
+            if (same := await self._same(name, received, form, target)) is not None:
+                return same, False
+            table = await self._files.check(received, form, target)
+            # Somebody who lost patience may have sent it again meanwhile.
+            if (same := await self._same(name, received, form, target)) is not None:
+                return same, False
+            version = DatasetVersion(
+                name=name,
+                version=await self._shelf.number(name),
+                created_at=datetime.now(UTC),
+                key_id=caller.key_id,
+                target=target,
+                table=table,
+            )
+            # The row last: a crash between the two leaves a file that nobody sees, never a row without one.
+            await self._files.keep(received, version.file)
+        finally:
+            await self._files.discard(received)
+        await self._shelf.add(version)
+        return version, True
+
+    async def find(self, caller: Caller, after: str | None, limit: int) -> list[DatasetVersion]:
+        """The newest version of each data set, by name. Raises Forbidden."""
+        may_train(caller)
+        return await self._shelf.find(after, limit)
+
+    async def get(self, caller: Caller, name: str, version: int | None = None) -> DatasetVersion:
+        """Without a version the newest. Raises Forbidden, NotFound."""
+        may_train(caller)
+        return await self._shelf.get(name, version)
+
+    async def versions(self, caller: Caller, name: str) -> list[DatasetVersion]:
+        """Newest first. Raises Forbidden, NotFound."""
+        may_train(caller)
+        return await self._shelf.versions(name)
+
+    async def delete(self, caller: Caller, name: str, version: int | None = None) -> None:
+        """One version or all of them, also out of DVC, by the worker. Raises Forbidden, NotFound, and
+        Conflict while a job needs it."""
+        may_train(caller)
+        await self._shelf.delete(name, version)
+
+    async def _same(
+        self, name: str, received: Received, form: TableFormat, target: str | None
+    ) -> DatasetVersion | None:
+        newest = await self._shelf.latest(name)
+        if newest is None or (newest.table.sha256, newest.table.format) != (received.sha256, form):
+            return None
+        return newest if newest.target == target else None
