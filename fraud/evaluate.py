@@ -1,9 +1,9 @@
-"""Measures the pair on the handbook's own payments: `python -m fraud.evaluate --data FOLDER [--part train|test]`.
+"""Measures the pair on the handbook's own payments: `python -m fraud.evaluate --data FOLDER [--part PART]`.
 
-FOLDER holds the sample (55 % of the customers; the weeks of 25 July and 8 August 2018). What ships has seen
-neither week. With `--part test` two more models of the same recipes, fitted on the sample's train week alone,
-are measured beside it. Customers with a fraud in the train week are left out of the test week: their cards are
-blocked. The handbook also leaves out those of the week between, which the sample does not hold."""
+FOLDER holds the sample: 55 % of the customers, the weeks of 25 July and 8 August 2018. What ships has seen
+neither. With the part `test` two more models of the same recipes, fitted on the sample's train week alone,
+are measured beside it. Customers with a fraud in the train week are left out of the test week: their cards
+are blocked. The handbook also leaves out those of the week between, which the sample does not hold."""
 
 import argparse
 import logging

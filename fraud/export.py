@@ -1,7 +1,6 @@
 """A fitted detector as ONNX, by the contract of gateway.training.facts.Signature."""
 
 import os
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -70,9 +69,12 @@ def checked(data: bytes, detector: Detector, told: Signature, rows: Rows) -> flo
 def write(data: bytes, file: Path) -> None:
     """Whole or not at all: a gateway may be reading."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=file.parent, suffix=".part", delete=False) as part:
-        part.write(data)
-        part.flush()
-        os.fsync(part.fileno())
-    Path(part.name).chmod(0o644)
-    Path(part.name).replace(file)
+    part = file.with_suffix(".part")
+    try:
+        with part.open("wb") as stream:
+            stream.write(data)
+            stream.flush()
+            os.fsync(stream.fileno())
+        part.replace(file)
+    finally:
+        part.unlink(missing_ok=True)

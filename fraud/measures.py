@@ -3,15 +3,15 @@
 Every measure takes weights: how often each payment counts. Intervals come from drawing customers again, since
 the payments of one card are no independent witnesses."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from sklearn.metrics import average_precision_score, f1_score, log_loss, roc_auc_score
+from numpy.typing import NDArray
+from sklearn.metrics import average_precision_score, log_loss, roc_auc_score
 
 from fraud.simulator import Integers, Reals
 
-_RESAMPLES = 1_000
 _BINS = (0.0, 0.01, 0.1, 0.5, 0.9, 1.0)
 
 
@@ -65,10 +65,11 @@ def macro_f1(judged: Judged, weight: Reals) -> float:
 
 
 def _f1(judged: Judged, weight: Reals) -> Reals:
-    told = judged.scenarios.argmax(axis=1)
-    made: Reals = f1_score(
-        judged.scenario, told, labels=range(4), average=None, sample_weight=weight, zero_division=0.0
-    )
+    """2 hits / (told + so), 0 where there is neither: scikit-learn's takes 20 ms, a thousand times."""
+    told, width = judged.scenarios.argmax(axis=1), judged.scenarios.shape[1]
+    table = np.bincount(judged.scenario * width + told, weights=weight, minlength=width**2)
+    counts = table.reshape(width, width)
+    made: Reals = 2 * counts.diagonal() / np.maximum(counts.sum(axis=0) + counts.sum(axis=1), 1)
     return made
 
 
@@ -80,15 +81,17 @@ def card_precision(most: int) -> Measure:
         blocked: set[int] = set()
         shares = []
         for day in np.unique(judged.day):
-            cards = _cards(judged, weight, judged.day == day)
-            kept = [card for card in cards if card.customer not in blocked]
             room, found = float(most), 0.0
-            for card in kept:
+            for card in _cards(judged, weight, judged.day == day):
+                if card.customer in blocked:
+                    continue
                 taken = min(room, card.times)
-                if card.fraud and taken:
+                if card.fraud:
                     found += taken
                     blocked.add(card.customer)
                 room -= taken
+                if not room:
+                    break
             shares.append(found / most)
         return float(np.mean(shares))
 
@@ -104,7 +107,7 @@ class _Card:
     times: float  # that it counts
 
 
-def _cards(judged: Judged, weight: Reals, which: Integers) -> list[_Card]:
+def _cards(judged: Judged, weight: Reals, which: NDArray[np.bool_]) -> Iterator[_Card]:
     """The likeliest first."""
     places = np.flatnonzero(which & (weight > 0))
     customers, place = np.unique(judged.customer[places], return_inverse=True)
@@ -112,10 +115,8 @@ def _cards(judged: Judged, weight: Reals, which: Integers) -> list[_Card]:
     np.maximum.at(score, place, judged.fraud[places])
     np.maximum.at(fraud, place, judged.scenario[places] > 0)
     times[place] = weight[places]
-    return [
-        _Card(int(customers[one]), bool(fraud[one]), float(times[one]))
-        for one in np.argsort(-score, kind="stable")
-    ]
+    for one in np.argsort(-score, kind="stable"):
+        yield _Card(int(customers[one]), bool(fraud[one]), float(times[one]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,11 +141,11 @@ def reliability(judged: Judged, weight: Reals) -> list[Bin]:
     ]
 
 
-def figures(judged: Judged, measures: Mapping[str, Measure], seed: int = 0) -> dict[str, Figure]:
-    draw = np.random.default_rng(seed)
+def figures(judged: Judged, measures: Mapping[str, Measure], resamples: int = 1_000) -> dict[str, Figure]:
+    draw = np.random.default_rng(0)
     customers, place = np.unique(judged.customer, return_inverse=True)
     drawn: dict[str, list[float]] = {name: [] for name in measures}
-    for _ in range(_RESAMPLES):
+    for _ in range(resamples):
         times = np.bincount(draw.integers(0, len(customers), len(customers)), minlength=len(customers))
         weight = times[place].astype(np.float64)
         for name, measure in measures.items():

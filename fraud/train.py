@@ -31,13 +31,14 @@ class Trees:
     leaves: int
     rate: float
     smallest_leaf: int = 100  # examples
-    shrinkage: float = 1.0  # L2 of what leaves say
+    # L2 of what leaves say: with 1 the rare scenarios are told too surely (cross entropy .031 for .017).
+    shrinkage: float = 30.0
 
 
 # Chosen by a simulated world apart and the real train part; both files together stay below 2 MB.
 RECIPES: Mapping[str, Trees] = {
     "fraud": Trees(rounds=250, leaves=31, rate=0.07),
-    "fraud_scenario": Trees(rounds=100, leaves=24, rate=0.1),
+    "fraud_scenario": Trees(rounds=120, leaves=24, rate=0.1),
 }
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import signal
+import socket
 import sys
 import time
 from collections.abc import Iterator
@@ -14,7 +15,9 @@ from gateway.adapters.json_log import log_as_json
 from gateway.adapters.presidio.pool import AnalyzerPool
 from gateway.errors import GatewayError
 from gateway.pipeline import Gateway
+from gateway.rpc.server import RpcServer
 from gateway.settings import Settings
+from gateway.tasks import ended
 from gateway.wiring import services
 
 log = logging.getLogger(__name__)
@@ -25,7 +28,15 @@ _SAY_EVERY_S = 10.0
 
 class _Server(uvicorn.Server):
     """uvicorn raises a caught signal again when it has stopped, which would end the process before what
-    wiring opened is closed; here the signal only asks for the shutdown."""
+    wiring opened is closed; here the signal only asks for the shutdown. gRPC stops with it, at once and not
+    after it."""
+
+    def __init__(self, config: uvicorn.Config, rpc: RpcServer) -> None:
+        super().__init__(config)
+        self._rpc = rpc
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        await asyncio.gather(super().shutdown(sockets), self._rpc.close(_DRAIN_S))
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -55,11 +66,24 @@ async def serve(settings: Settings, analyzer: AnalyzerPool, *, announce: bool) -
             date_header=False,
             timeout_graceful_shutdown=_DRAIN_S,
         )
-        server = _Server(config)
+        server = _Server(config, made.rpc)
+        calling = asyncio.create_task(_listen_for_calls(made.rpc, server, settings.rpc_port), name="gRPC")
         herald = asyncio.create_task(_announce(made.gateway, settings)) if announce else None
         await server.serve()
+        await ended(calling)
         if herald:
             herald.cancel()
+
+
+async def _listen_for_calls(rpc: RpcServer, server: _Server, port: int) -> None:
+    """Beside the HTTP door, which need not wait for it. Half a gateway is none: without its port it stops."""
+    if not port:
+        return
+    try:
+        await rpc.start(port)
+    except OSError as error:
+        log.critical("%s RPC_PORT=0 does without.", error)
+        server.should_exit = True
 
 
 async def _announce(gateway: Gateway, settings: Settings) -> None:

@@ -34,6 +34,16 @@ class S3:
     secret_access_key: str = field(default="", repr=False)
     region: str = "us-east-1"
 
+    def environment(self) -> dict[str, str]:
+        """For programs that read Amazon's variables."""
+        told = {"AWS_DEFAULT_REGION": self.region}
+        if self.access_key_id:
+            told |= {
+                "AWS_ACCESS_KEY_ID": self.access_key_id,
+                "AWS_SECRET_ACCESS_KEY": self.secret_access_key,
+            }
+        return told
+
 
 @dataclass(frozen=True, slots=True)
 class Stamp:

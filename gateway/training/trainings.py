@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -31,6 +32,7 @@ from gateway.training.ports import (
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 
+_JUST_NOW_S = 5.0
 _MOST_ATTEMPTS = 3  # workers that may die over a job, and processes within a worker
 
 
@@ -143,8 +145,10 @@ class Trainings:
             await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
 
     async def _train(self, job: TrainingJob, folder: Path) -> None:
-        # A worker may have died between registering the model and telling the store.
-        made = await self._patiently(lambda: self._registry.registered(job.id))
+        made = None
+        if _begun_before(job):
+            # That worker may have died between registering the model and telling the store.
+            made = await self._patiently(lambda: self._registry.registered(job.id))
         if made is None:
             await self._report(job.id, "preparing", 0.0, "The data set is being read.")
             request = job.request
@@ -239,6 +243,13 @@ class Trainings:
 
     async def _patiently(self, step: Callable[[], Awaitable[T]]) -> T:
         return await patiently(step, self._bench.patience_s)
+
+
+def _begun_before(job: TrainingJob) -> bool:
+    """By a worker that died or gave it back. Where clocks differ it costs a question, or a fit that is found
+    to be registered."""
+    since = datetime.now(UTC) - (job.started_at or datetime.now(UTC))
+    return job.attempts > 1 or since.total_seconds() > _JUST_NOW_S
 
 
 def _emptied(folder: Path) -> None:

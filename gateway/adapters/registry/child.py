@@ -15,7 +15,7 @@ from gateway.adapters.registry.entries import Entry, Refused, Run
 from gateway.adapters.registry.frames import receive, send
 
 _PR_SET_PDEATHSIG = 1
-_MOST_PLACES = 8  # of a traceback
+_ENDS = 5  # places at each end of a traceback: ours and theirs
 
 
 class Tool(Protocol):
@@ -116,7 +116,9 @@ def _failure(error: BaseException) -> dict[str, object]:
         code = trace.tb_frame.f_code
         places.append(f"{Path(code.co_filename).name}:{trace.tb_lineno} {code.co_name}")
         trace = trace.tb_next
-    return {"failed": type(error).__name__, "places": places[-_MOST_PLACES:]}
+    if len(places) > 2 * _ENDS:
+        places = [*places[:_ENDS], "...", *places[-_ENDS:]]
+    return {"failed": type(error).__name__, "places": places}
 
 
 def _die_with(parent: int) -> None:

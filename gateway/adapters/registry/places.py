@@ -4,33 +4,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
-
-@dataclass(frozen=True, slots=True)
-class S3Access:
-    """How the tools reach S3. Without keys they look for credentials themselves."""
-
-    endpoint_url: str = ""  # empty: Amazon's
-    access_key_id: str = ""
-    secret_access_key: str = field(default="", repr=False)
-    region: str = "us-east-1"
-
-    def environment(self) -> dict[str, str]:
-        told = {"AWS_DEFAULT_REGION": self.region}
-        if self.access_key_id:
-            told |= {
-                "AWS_ACCESS_KEY_ID": self.access_key_id,
-                "AWS_SECRET_ACCESS_KEY": self.secret_access_key,
-            }
-        return told
+from gateway.adapters.objects import S3
 
 
 @dataclass(frozen=True, slots=True)
 class MlflowPlace:
-    tracking_uri: str = field(
-        repr=False
-    )  # sqlite:///PATH or a server's http address, which may hold a password
+    # sqlite:///PATH, another database or a server's http address, which may hold a password.
+    tracking_uri: str = field(repr=False)
     artifacts: str = ""  # a folder or s3://bucket/prefix; a server decides by itself
-    s3: S3Access = S3Access()
+    s3: S3 = field(default_factory=S3)
 
     @property
     def served(self) -> bool:
@@ -68,7 +50,7 @@ class ClearmlPlace:
     access_key: str = ""
     secret_key: str = field(default="", repr=False)
     output_uri: str = ""  # for weights and plots: s3://bucket/prefix or a folder; empty: its file server
-    s3: S3Access = S3Access()
+    s3: S3 = field(default_factory=S3)
 
     @property
     def upload_uri(self) -> str:
@@ -94,26 +76,21 @@ class ClearmlPlace:
             "HOME": str(folder),
             "AWS_CONFIG_FILE": str(home / ".aws" / "config"),
             "AWS_SHARED_CREDENTIALS_FILE": str(home / ".aws" / "credentials"),
+            "CLEARML_CONFIG_FILE": str(folder / "clearml.conf"),
+            "CLEARML_CACHE_DIR": str(folder / "cache"),
+            "CLEARML_API_HOST": self.api_host,
+            "CLEARML_WEB_HOST": self.web_host,
+            "CLEARML_FILES_HOST": self.files_host,
+            "CLEARML_API_ACCESS_KEY": self.access_key,
+            "CLEARML_API_SECRET_KEY": self.secret_key,
+            "CLEARML_NO_DEFAULT_SERVER": "1",
+            "CLEARML_TASK_NO_REUSE": "1",
+            "CLEARML_SUPPRESS_UPDATE_MESSAGE": "1",
+            "CLEARML_DISABLE_VAULT_SUPPORT": "1",
+            "CLEARML_BLOCK_PICKLED_ARTIFACTS": "1",
+            "DO_NOT_TRACK": "true",
         }
-        return (
-            self.s3.environment()
-            | told
-            | {
-                "CLEARML_CONFIG_FILE": str(folder / "clearml.conf"),
-                "CLEARML_CACHE_DIR": str(folder / "cache"),
-                "CLEARML_API_HOST": self.api_host,
-                "CLEARML_WEB_HOST": self.web_host,
-                "CLEARML_FILES_HOST": self.files_host,
-                "CLEARML_API_ACCESS_KEY": self.access_key,
-                "CLEARML_API_SECRET_KEY": self.secret_key,
-                "CLEARML_NO_DEFAULT_SERVER": "1",
-                "CLEARML_TASK_NO_REUSE": "1",
-                "CLEARML_SUPPRESS_UPDATE_MESSAGE": "1",
-                "CLEARML_DISABLE_VAULT_SUPPORT": "1",
-                "CLEARML_BLOCK_PICKLED_ARTIFACTS": "1",
-                "DO_NOT_TRACK": "true",
-            }
-        )
+        return self.s3.environment() | told
 
     def configuration(self) -> dict[str, object]:
         """What the SDK reads from a file only; no secret among it. By default it tries for hours."""

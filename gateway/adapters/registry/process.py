@@ -33,7 +33,7 @@ _BOOT = (
     "import sys; sys.path.insert(0, sys.argv[1]);"
     "from gateway.adapters.registry.child import serve; serve(int(sys.argv[2]))"
 )
-_START_S = 60.0  # importing a tool takes 3 to 5 s, on a busy machine much more
+_START_S = 120.0  # importing a tool takes 3 to 6 s, MLflow's first schema 3 more; a busy machine is slow
 _GIT_S = 5.0
 
 

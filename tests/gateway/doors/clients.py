@@ -90,12 +90,6 @@ class RestClient:
         self._http = http
         self._key = key
 
-    @classmethod
-    @asynccontextmanager
-    async def at(cls, url: str, key: str) -> AsyncIterator["RestClient"]:
-        async with aiohttp.ClientSession() as http:
-            yield cls(url, http, key)
-
     def with_key(self, key: str) -> Client:
         return RestClient(self._url, self._http, key)
 
@@ -183,7 +177,7 @@ class RestClient:
 
 class RpcClient:
     def __init__(self, channel: grpc.aio.Channel, key: str) -> None:
-        self._channel = channel
+        self.channel = channel
         self._key = key
         self._datasets = datasets_pb2_grpc.DatasetsStub(channel)
         self._training = training_pb2_grpc.TrainingStub(channel)
@@ -197,7 +191,7 @@ class RpcClient:
             yield cls(channel, key)
 
     def with_key(self, key: str) -> Client:
-        return RpcClient(self._channel, key)
+        return RpcClient(self.channel, key)
 
     async def _ask(self, procedure: Any, message: Any, once: str = "") -> Any:
         call = procedure(message, metadata=self._metadata(once), timeout=30)

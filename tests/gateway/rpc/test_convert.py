@@ -32,7 +32,12 @@ def test_a_cell_keeps_its_value_and_its_type(value: Any) -> None:
 
 def test_doubles_are_integers_where_the_class_takes_integers() -> None:
     forest = ModelClasses().get("random_forest").schema
-    given_ = {"n_estimators": 50.0, "min_samples_leaf": 3.0, "min_weight_fraction_leaf": 0.0, "max_depth": None}
+    given_ = {
+        "n_estimators": 50.0,
+        "min_samples_leaf": 3.0,
+        "min_weight_fraction_leaf": 0.0,
+        "max_depth": None,
+    }
     told = whole_where_due(given_, forest)
     assert told == given_
     assert {name: type(value) for name, value in told.items()} == {

@@ -191,6 +191,7 @@ async def test_a_job_whose_worker_died_after_registering_is_finished_and_not_tra
     workshop: Workshop,
 ) -> None:
     job = await workshop.room.start()
+    await workshop.room.queue.lease("worker-0", 1, lease_s=0.0, most_attempts=3)
     workshop.registry.kept.append(made(job, 1))
 
     over = await workshop.over(job)
