@@ -1,6 +1,6 @@
 """What a row costs in a trained model, as the gateway serves it and as scikit-learn would.
 
-`.venv-worker/bin/python -m benchmarks.serving`. Each class is fitted by the worker's own code, by default with
+`.venv-worker/bin/python -m benchmarks.serving`. The worker's own code fits each class, by default with
 its own hyper-parameters, on a made table: 10,000 rows, 18 numbers and 2 texts. Times are CPU time of the
 process, the least of several rounds, one row alone and a thousand at once; checking the instances is counted
 too. Read the ratios: they hold on other machines, the times do not.

@@ -39,6 +39,7 @@ class House:
             "PORT": str(self.port),
             "RPC_PORT": str(self.rpc_port),
             "API_KEY": KEY,
+            "REQUESTS_PER_MINUTE": "1000000",
             "API_KEYS_FILE": str(folder / "keys.json"),
             "DATABASE_URL": f"sqlite:///{folder}/store.db",
             "LLM_URL": "http://127.0.0.1:9",

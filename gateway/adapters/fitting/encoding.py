@@ -91,9 +91,5 @@ def _numbers(row: Row) -> Any:
 
 def _frequent(texts: pl.Series) -> list[str]:
     """The most frequent, sorted; of equally frequent ones the first by the alphabet."""
-    counts = (
-        texts.filter(texts != "")
-        .value_counts(name="count")
-        .sort(["count", texts.name], descending=[True, False])
-    )
-    return sorted(counts[texts.name].head(MOST_TEXTS).to_list())
+    counts = texts.filter(texts != "").alias("text").value_counts(name="rows")
+    return sorted(counts.sort(["rows", "text"], descending=[True, False])["text"].head(MOST_TEXTS).to_list())

@@ -48,7 +48,7 @@ async def put(running: Running, tmp_path: Path, *files: str) -> None:
     await mirror.tasks()
     await mirror.mirror(versions)
     await database.close()
-    champions = running.services.trained.champions
+    champions = running.services.classical.champions
     await until(lambda: (told := champions.get("payments")) and told.version == len(files))
 
 
@@ -195,7 +195,7 @@ async def test_versions_that_are_none_are_404(served: Running) -> None:
 async def test_weights_that_are_gone_are_503_and_not_ready(served: Running, tmp_path: Path) -> None:
     for file in (tmp_path / "models").iterdir():
         file.unlink()
-    served.services.trained.predictor._hot.clear()
+    served.services.classical._predictor._hot.clear()
     status, answer, headers = await served.post(PREDICT, ROW)
     assert (status, answer["code"], headers["x-should-retry"]) == (503, "model_unavailable", "true")
     assert (await served.get("/v2/models/payments/ready"))[0] == 503
@@ -221,7 +221,7 @@ async def test_where_two_have_a_name_the_service_is_meant(start: Callable[..., A
     await mirror.tasks()
     await mirror.mirror([model])
     await database.close()
-    champions = running.services.trained.champions
+    champions = running.services.classical.champions
     await until(lambda: "spam" in champions.unavailable())
     status, answer, _ = await running.post("/v1/models/spam:predict", {"instances": ["win a prize"]})
     assert (status, set(answer)) == (200, {"predictions"})
@@ -235,13 +235,13 @@ async def test_the_fraud_pair_answers_when_its_files_are_there(served: Running, 
     assert (status, answer["code"]) == (503, "model_unavailable")
     assert (await served.post("/predict_scenario", row))[1]["code"] == "model_not_found"
     (tmp_path / "fraud.onnx").write_bytes(content("fraud"))
-    await until(lambda: served.services.trained.pair["fraud"].state == "up")
+    await until(lambda: served.services.classical.pair["fraud"].state == "up")
     status, answer, _ = await served.post("/predict", row)
     assert status == 200
     assert answer == {
         "fraud": 1,
         "probability": pytest.approx(0.731059, abs=1e-6),
-        "model_version": served.services.trained.pair["fraud"].current().sha256[:12],
+        "model_version": served.services.classical.pair["fraud"].current().sha256[:12],
     }
     status, many, _ = await served.post("/predict", {"instances": [row, {"amount": -100}]})
     assert [one["fraud"] for one in many["predictions"]] == [1, 0]
@@ -252,7 +252,7 @@ async def test_the_fraud_pair_answers_when_its_files_are_there(served: Running, 
 async def test_a_scenario_is_one_of_four(start: Callable[..., Any], tmp_path: Path) -> None:
     (tmp_path / "scenario.onnx").write_bytes(content("scenario"))
     running = await start(fraud_scenario_model_url=str(tmp_path / "scenario.onnx"))
-    await until(lambda: running.services.trained.pair["fraud_scenario"].state == "up")
+    await until(lambda: running.services.classical.pair["fraud_scenario"].state == "up")
     status, answer, _ = await running.post("/predict_scenario", {"amount": 100, "hour": 1})
     assert (status, answer["fraud_scenario"]) == (200, 2)
     assert list(answer["probabilities"]) == ["0", "1", "2", "3"]

@@ -1,7 +1,6 @@
 """A fit: what is learnt, measured and left behind, and that it is the same every time."""
 
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 

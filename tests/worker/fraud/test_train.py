@@ -1,10 +1,12 @@
 """The training from nothing, on worlds small enough for a test."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import onnxruntime
 import pytest
+from threadpoolctl import threadpool_limits
 
 from fraud import train
 from fraud.examples import examples, partly_unknown
@@ -17,6 +19,13 @@ from gateway.training.signature import read_signature
 
 SMALL = World(customers=300, terminals=800, days=60)
 ASKED = ["--customers", "300", "--terminals", "800", "--days", "60", "--worlds", "1"]
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """Two threads wait for each other after every level of a tree: on a busy machine that is most of a fit."""
+    with threadpool_limits(1):
+        yield
 
 
 @pytest.fixture

@@ -1,0 +1,222 @@
+"""Real DVC, with a folder and with a real S3 API as remotes: whatever dies, the step done again mends it."""
+
+import asyncio
+import hashlib
+import os
+import shutil
+import socket
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import boto3
+import psutil
+import pytest
+from moto.server import ThreadedMotoServer
+
+from gateway.adapters.dvc import Dvc
+from gateway.adapters.objects import S3
+from gateway.training.facts import DatasetVersion, Table, TableFormat
+from gateway.training.ports import StepFailed
+
+pytestmark = [
+    pytest.mark.timeout(300),
+    # botocore's own clock; nothing of ours asks for it
+    pytest.mark.filterwarnings("ignore:datetime.datetime.utcnow:DeprecationWarning"),
+]
+CONTENT = b"amount,fraud\n" + b"1.5,0\n2.5,1\n" * 20
+STEP_S = 120.0
+
+
+@pytest.fixture(scope="module")
+def s3() -> Iterator[S3]:
+    """A server that takes any key, with the bucket `data`."""
+    server = ThreadedMotoServer(port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    there = S3(f"http://{host}:{port}", "key-id", "top-secret")
+    objects(there).create_bucket(Bucket="data")
+    yield there
+    server.stop()
+
+
+def objects(s3: S3) -> Any:
+    return boto3.client(
+        "s3",
+        endpoint_url=s3.endpoint_url,
+        aws_access_key_id=s3.access_key_id,
+        aws_secret_access_key=s3.secret_access_key,
+        region_name="us-east-1",
+    )
+
+
+def keys(s3: S3, prefix: str) -> list[str]:
+    listed = objects(s3).list_objects_v2(Bucket="data", Prefix=prefix)
+    return [entry["Key"] for entry in listed.get("Contents", ())]
+
+
+def uploaded(folder: Path, number: int = 1, content: bytes = CONTENT) -> DatasetVersion:
+    """A version whose file the gateway has kept."""
+    table = Table(TableFormat.CSV, hashlib.sha256(content).hexdigest(), len(content), 40, (), 0)
+    version = DatasetVersion("pay", number, datetime.now(UTC), "ann", None, table)
+    (folder / version.file).parent.mkdir(parents=True)
+    (folder / version.file).write_bytes(content)
+    return version
+
+
+def stored_at(content: bytes = CONTENT) -> str:
+    md5 = hashlib.md5(content).hexdigest()
+    return f"files/md5/{md5[:2]}/{md5[2:]}"
+
+
+async def versioned(dvc: Dvc, version: DatasetVersion) -> DatasetVersion:
+    return replace(version, dvc_hash=await dvc.add(version))
+
+
+async def test_a_version_goes_to_the_remote_and_comes_back(tmp_path: Path, s3: S3) -> None:
+    folder = tmp_path / "datasets"
+    dvc = Dvc(folder, "s3://data/life", s3, STEP_S)
+    version = await versioned(dvc, uploaded(folder))
+    assert version.dvc_hash == hashlib.md5(CONTENT).hexdigest()
+    assert await dvc.add(version) == version.dvc_hash
+    assert (folder / version.file).read_bytes() == CONTENT
+    assert (folder / ".dvc/cache" / stored_at()).samefile(folder / version.file)  # a link: no second copy
+    await dvc.push(version)
+    await dvc.push(version)
+    assert keys(s3, "life/") == [f"life/{stored_at()}"]
+
+    shutil.rmtree(folder)  # a new volume: the store's row and the remote are all that is left
+    assert (await dvc.pull(version)).read_bytes() == CONTENT
+    kept = b"".join(path.read_bytes() for path in folder.rglob("*") if path.is_file())
+    assert b"top-secret" not in kept
+
+    await dvc.remove(version, shared=False)
+    await dvc.remove(version, shared=False)
+    assert keys(s3, "life/") == []
+    assert not (folder / "pay").exists()
+    assert not (folder / ".dvc/cache" / stored_at()).exists()
+
+
+async def test_a_shared_content_stays_for_the_other_version(tmp_path: Path) -> None:
+    folder, remote = tmp_path / "datasets", tmp_path / "remote"
+    dvc = Dvc(folder, str(remote), S3(), STEP_S)
+    first, second = uploaded(folder), uploaded(folder, 2)
+    first, second = await versioned(dvc, first), await versioned(dvc, second)
+    await dvc.push(second)
+    await dvc.remove(first, shared=True)
+    assert not (folder / first.file).exists()
+    assert (remote / stored_at()).read_bytes() == CONTENT
+    (folder / second.file).unlink()
+    assert (await dvc.pull(second)).read_bytes() == CONTENT
+
+
+async def test_without_a_remote_the_cache_restores_and_nothing_else(tmp_path: Path) -> None:
+    folder = tmp_path / "datasets"
+    dvc = Dvc(folder, "", S3(), STEP_S)
+    version = await versioned(dvc, uploaded(folder))
+    (folder / version.file).unlink()
+    (folder / f"{version.file}.dvc").unlink()
+    assert (await dvc.pull(version)).read_bytes() == CONTENT
+    os.chmod(folder / version.file, 0o644)  # noqa: PTH101 - what the next line changes is the cache's too
+    (folder / version.file).write_bytes(b"something else")
+    with pytest.raises(StepFailed, match=r"^The data set's file is gone, and there is no remote\.$"):
+        await dvc.pull(version)
+
+
+async def test_a_file_that_was_changed_is_not_versioned(tmp_path: Path) -> None:
+    version = uploaded(tmp_path)
+    (tmp_path / version.file).write_bytes(CONTENT + b"9,9\n")
+    with pytest.raises(StepFailed, match="is not the one that was checked"):
+        await Dvc(tmp_path, "", S3(), STEP_S).add(version)
+
+
+async def test_a_remote_that_is_down_is_said_and_used_when_it_is_up(tmp_path: Path, s3: S3) -> None:
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        nobody = replace(s3, endpoint_url=f"http://127.0.0.1:{closed.getsockname()[1]}")
+        down = Dvc(tmp_path, "s3://data/late", nobody, STEP_S)
+        version = await versioned(down, uploaded(tmp_path))
+        with pytest.raises(StepFailed, match=r"^The remote of data sets cannot be reached\.$"):
+            await down.push(version)
+        with pytest.raises(StepFailed, match="cannot be reached"):
+            await down.remove(version, shared=False)
+    await Dvc(tmp_path, "s3://data/late", s3, STEP_S).push(version)
+    assert keys(s3, "late/") == [f"late/{stored_at()}"]
+
+
+async def test_a_bucket_that_is_none_is_said(tmp_path: Path, s3: S3) -> None:
+    dvc = Dvc(tmp_path, "s3://no-such-bucket", s3, STEP_S)
+    with pytest.raises(StepFailed, match="bucket"):
+        await dvc.push(await versioned(dvc, uploaded(tmp_path)))
+
+
+async def test_a_lost_cache_does_not_stop_a_push(tmp_path: Path) -> None:
+    folder, remote = tmp_path / "datasets", tmp_path / "remote"
+    dvc = Dvc(folder, str(remote), S3(), STEP_S)
+    version = await versioned(dvc, uploaded(folder))
+    shutil.rmtree(folder / ".dvc/cache")
+    await dvc.push(version)
+    assert (remote / stored_at()).read_bytes() == CONTENT
+
+
+async def test_a_push_that_takes_too_long_is_ended_and_stops_nobody(tmp_path: Path, s3: S3) -> None:
+    """The server takes the connection and says nothing."""
+    async with silent() as (endpoint, asked):
+        stalled = Dvc(tmp_path, "s3://data/stalled", replace(s3, endpoint_url=endpoint), STEP_S)
+        version = await versioned(stalled, uploaded(tmp_path))
+        hasty = Dvc(tmp_path, "s3://data/stalled", replace(s3, endpoint_url=endpoint), 10.0)
+        with pytest.raises(StepFailed, match=r"^DVC took too long\.$"):
+            await hasty.push(version)
+        assert asked.is_set()
+    assert psutil.Process().children() == []
+    await Dvc(tmp_path, "s3://data/stalled", s3, STEP_S).push(version)
+    assert keys(s3, "stalled/") == [f"stalled/{stored_at()}"]
+
+
+async def test_a_kill_in_the_middle_of_a_push_stops_nobody(tmp_path: Path, s3: S3) -> None:
+    async with silent() as (endpoint, asked):
+        stalled = Dvc(tmp_path, "s3://data/killed", replace(s3, endpoint_url=endpoint), STEP_S)
+        version = await versioned(stalled, uploaded(tmp_path))
+        pushing = asyncio.create_task(stalled.push(version))
+        await asyncio.wait_for(asked.wait(), 60)
+        # What the dead have left names a process that lives, as in another container's numbers.
+        left = tmp_path / ".dvc/tmp/rwlock"
+        left.write_text(
+            f'{{"{tmp_path / version.file}": {{"write": {{"pid": {os.getppid()}, "cmd": "dvc"}}}}}}'
+        )
+        (command,) = psutil.Process().children()
+        command.kill()
+        with pytest.raises(StepFailed):
+            await pushing
+    dvc = Dvc(tmp_path, "s3://data/killed", s3, STEP_S)
+    assert await dvc.add(version) == version.dvc_hash
+    await dvc.push(version)
+    assert keys(s3, "killed/") == [f"killed/{stored_at()}"]
+
+
+async def test_steps_of_two_workers_take_turns(tmp_path: Path) -> None:
+    versions = [uploaded(tmp_path, number, CONTENT + b"9,%d\n" % number) for number in (1, 2)]
+    workers = [Dvc(tmp_path, "", S3(), STEP_S) for _ in versions]
+    found = await asyncio.gather(*(worker.add(one) for worker, one in zip(workers, versions, strict=True)))
+    assert found == [hashlib.md5(CONTENT + b"9,%d\n" % number).hexdigest() for number in (1, 2)]
+
+
+class silent:  # noqa: N801 - used as a function
+    """A server that takes requests and never answers; `asked` is set with the first."""
+
+    async def __aenter__(self) -> tuple[str, asyncio.Event]:
+        asked = asyncio.Event()
+
+        async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            asked.set()
+            await reader.read()
+            writer.close()
+
+        self._server = await asyncio.start_server(serve, "127.0.0.1", 0)
+        host, port = self._server.sockets[0].getsockname()
+        return f"http://{host}:{port}", asked
+
+    async def __aexit__(self, *_: object) -> None:
+        self._server.close()
