@@ -13,10 +13,10 @@ ELSEWHERE = --ignore=$(LOCAL_MODEL_TESTS) --ignore=$(EMBEDDINGS_TESTS) --ignore=
   --ignore=$(RAY_TESTS) --ignore=$(WORKER_TESTS) --ignore=$(TAGGER_TESTS)
 # DVC runs the stages' `python`: the training environment's.
 DVC = PATH="$(CURDIR)/.venv-embeddings-train/bin:$$PATH" dvc
-TYPED = gateway embeddings name_tagger llm_server/__main__.py llm_server/plan.py scripts
+TYPED = gateway embeddings fraud name_tagger llm_server/__main__.py llm_server/plan.py scripts
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-fast check format data train evaluate golden bench bench-pii bench-grading lock clean
+.PHONY: help run test test-fast check format data train evaluate fraud golden bench bench-pii bench-grading lock clean
 
 help:  ## show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -50,6 +50,7 @@ check:  ## format, lint, types, imports, house rules: exactly what CI checks
 	$(PY) -m mypy $(TYPED)
 	.venv/bin/lint-imports --no-logo
 	$(PY) -m scripts.house
+	$(PY) -m scripts.protos --check
 	.venv/bin/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
 	$(PY) -m pre_commit validate-config
 
@@ -69,6 +70,10 @@ train:  ## prepare, train and evaluate what has changed (DVC, MLflow); `make tra
 evaluate:  ## measure the shipped heads on the test parts in DATA_DIR (or data/) and write their cards
 	@$(BOOTSTRAP) embeddings-train
 	@.venv-embeddings-train/bin/python -m embeddings.training.report
+
+fraud:  ## simulate card payments and train the fraud pair from nothing into OUT (state/fraud)
+	@$(BOOTSTRAP) worker
+	@.venv-worker/bin/python -m fraud.train --out $(or $(OUT),state/fraud)
 
 golden:  ## compare both graders of a running gateway (`make run`; URL says where) with their baselines, exit 1 if one is worse
 	@$(BOOTSTRAP) dev

@@ -30,7 +30,7 @@ from gateway.training.worker import Rhythm, Worker
 log = logging.getLogger(__name__)
 
 _STORE_RETRY_S = 2.0
-_STEP_S = 600.0  # of DVC: a large data set over a slow line
+_STEP_S = 300.0  # of DVC: a large data set over a slow line; what a killed worker left waits as long
 
 
 @asynccontextmanager

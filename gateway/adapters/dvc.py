@@ -42,7 +42,7 @@ class Dvc:
             if not self._cached(_md5(version)).exists() and await self._is_there(version):
                 await self._added(version)
             await asyncio.to_thread(self._point, version)
-            await self._command.run("push", self._pointer(version))
+            await self._command.run(["push", self._pointer(version)])
 
     async def pull(self, version: DatasetVersion) -> Path:
         """See the port. A file that is there waits for nobody's push."""
@@ -70,18 +70,21 @@ class Dvc:
     async def _restore(self, version: DatasetVersion) -> None:
         await asyncio.to_thread(self._clear, version)
         await asyncio.to_thread(self._point, version)
+        commands = [["checkout", "--force", self._pointer(version)]]
         if not self._cached(_md5(version)).exists():
             if self._objects is None:
                 raise StepFailed("The data set's file is gone, and there is no remote.")
-            await self._command.run("fetch", self._pointer(version))
-        await self._command.run("checkout", "--force", self._pointer(version))
+            commands.insert(0, ["fetch", self._pointer(version)])
+        await self._command.run(*commands)
 
     async def _added(self, version: DatasetVersion) -> str:
-        await self._command.run("add", "--no-relink", version.file.as_posix())
+        await self._command.run(
+            ["add", "--no-relink", version.file.as_posix()],
+            ["checkout", "--relink", self._pointer(version)],
+        )
         md5 = await asyncio.to_thread(self._pointed, version)
         if md5 is None:
             raise StepFailed("DVC wrote no hash.")
-        await self._command.run("checkout", "--relink", self._pointer(version))
         return md5
 
     async def _is_there(self, version: DatasetVersion) -> bool:

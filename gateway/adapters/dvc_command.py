@@ -1,12 +1,13 @@
 """DVC's command, run in the folder of data sets: one at a time, with a deadline, alone with its settings.
 
 The command and not its library: half a gigabyte of foreign modules and their threads end with it, and a step
-that hangs can be killed. A step costs 1.5 to 3 s for that.
+that hangs can be killed. Starting it costs 1.5 s, so the commands of a step share a process.
 """
 
 import asyncio
 import contextlib
 import fcntl
+import json
 import os
 import sys
 from collections.abc import AsyncIterator, Mapping
@@ -18,11 +19,16 @@ from gateway.training.ports import StepFailed
 REMOTE = "store"  # its name in DVC's settings
 
 _ROOT = Path(__file__).parents[2]
-_BOOT = (
-    "import sys; sys.path.insert(0, sys.argv[1]);"
-    "from gateway.adapters.lifeline import die_with; die_with(int(sys.argv[2]));"
-    "from dvc.cli import main; sys.exit(main(sys.argv[3:]))"
-)
+_BOOT = """
+import json, sys
+sys.path.insert(0, sys.argv[1])
+from gateway.adapters.lifeline import die_with
+die_with(int(sys.argv[2]))
+from dvc.cli import main
+for arguments in json.loads(sys.argv[3]):
+    if code := main(arguments):
+        sys.exit(code)
+"""
 _LOOK_S = 0.2  # between two tries at a lock that somebody has
 _CONNECT_S, _READ_S = 10, 60
 _TOO_SLOW = "DVC took too long."
@@ -72,7 +78,7 @@ class DvcCommand:
                     # one in another container, may have by now.
                     (self._folder / ".dvc/tmp/rwlock").unlink(missing_ok=True)
                     if not (self._folder / ".dvc/config").exists():
-                        await self.run("init", "--no-scm", "--quiet")
+                        await self.run(["init", "--no-scm", "--quiet"])
                     await asyncio.to_thread(self._configure)
                     yield
                 finally:
@@ -82,10 +88,10 @@ class DvcCommand:
         except OSError as error:
             raise StepFailed(_fault(os.strerror(error.errno or 0))) from None
 
-    async def run(self, *arguments: str) -> None:
-        """Inside a step. Raises StepFailed."""
+    async def run(self, *commands: list[str]) -> None:
+        """Inside a step, one after the other. Raises StepFailed at the first that fails."""
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-P", "-c", _BOOT, str(_ROOT), str(os.getpid()), *arguments),
+            *(sys.executable, "-P", "-c", _BOOT, str(_ROOT), str(os.getpid()), json.dumps(commands)),
             cwd=self._folder,
             env=self._environment(),
             stdin=asyncio.subprocess.DEVNULL,
@@ -118,6 +124,7 @@ class DvcCommand:
             "DVC_SYSTEM_CONFIG_DIR": str(own / "system"),
             "DVC_SITE_CACHE_DIR": str(own / "site"),
             "AWS_DEFAULT_REGION": self._s3.region,
+            "AWS_MAX_ATTEMPTS": "2",  # the worker itself tries again, with longer pauses
         }
         given = dict(os.environ)
         if self._s3.access_key_id:

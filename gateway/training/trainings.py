@@ -89,6 +89,8 @@ class Trainings:
         free = bench.concurrency - len(self._under_way)
         jobs = await self._queue.lease(bench.owner, free, bench.lease_s, _MOST_ATTEMPTS) if free else []
         for job in jobs:
+            if (before := self._under_way.get(job.id)) is not None:
+                await ended(before.task)  # this process stood still until its own lease was over
             task = asyncio.create_task(self._run(job), name="training")
             self._under_way[job.id] = _UnderWay(task)
             task.add_done_callback(partial(self._over, job.id))
@@ -113,8 +115,10 @@ class Trainings:
             await ended(one.task)
         await self._queue.give_back(self._bench.owner)
 
-    def _over(self, job_id: str, _: asyncio.Task[None]) -> None:
-        self._under_way.pop(job_id, None)
+    def _over(self, job_id: str, task: asyncio.Task[None]) -> None:
+        one = self._under_way.get(job_id)
+        if one is not None and one.task is task:
+            del self._under_way[job_id]
 
     async def _run(self, job: TrainingJob) -> None:
         owner = self._bench.owner

@@ -38,7 +38,7 @@ def floor32(values: Floats) -> Floats:
     """The largest float32 not above each."""
     with np.errstate(over="ignore"):
         single = values.astype(np.float32)
-    below = np.nextafter(single, np.float32(-np.inf))
+        below = np.nextafter(single, np.float32(-np.inf))
     return np.where(single > values, below, single).astype(np.float64)
 
 

@@ -44,7 +44,7 @@ def written(task: Task, run: Run, tags: Sequence[str], upload_uri: str | None) -
     parameters = {_section(name): value for name, value in run.parameters.items()}
     parameters |= {f"lineage/{name}": value for name, value in run.tags.items() if name != SIGNATURE}
     task.set_parameters({name: value[:_LONGEST] for name, value in parameters.items()})
-    if run.tags["git_commit"]:
+    if run.tags["git_commit"] and not task.is_offline():  # offline it has no script
         task.set_script(commit=run.tags["git_commit"])
     logger = task.get_logger()
     if upload_uri:

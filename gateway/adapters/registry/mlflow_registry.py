@@ -6,6 +6,8 @@ flavours pickle. A version's source is its run's model.onnx.
 
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from fcntl import LOCK_EX, flock
 from pathlib import Path
 from time import time
 from typing import Any
@@ -39,12 +41,12 @@ class MlflowRegistry:
     """`artifact_location`: where a new experiment keeps its files; None: the server's choice."""
 
     def __init__(self, project: str, tracking_uri: str, artifact_location: str | None) -> None:
-        if (path := tracking_uri.removeprefix("sqlite:///")) != tracking_uri:
-            Path(path).parent.mkdir(parents=True, exist_ok=True)
         self._project = project
         self._artifact_location = artifact_location
         self._tracking_uri = tracking_uri
-        self._client = MlflowClient(tracking_uri=tracking_uri)
+        with _alone(tracking_uri):
+            self._client = MlflowClient(tracking_uri=tracking_uri)
+            self._client.search_registered_models(max_results=1)  # this store, too, makes its tables now
         self._files = MlflowFiles(self._client, tracking_uri)
 
     def register(self, run: Run) -> Entry:
@@ -222,6 +224,19 @@ class MlflowRegistry:
             if not page.token:
                 return
             page = search(max_results=_PAGE, page_token=page.token)
+
+
+@contextmanager
+def _alone(tracking_uri: str) -> Iterator[None]:
+    """MLflow makes the tables of a new file, and two workers that do it at once break each other."""
+    path = tracking_uri.removeprefix("sqlite:///")
+    if path == tracking_uri:  # a server's tables are its own
+        yield
+        return
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    with Path(f"{path}.lock").open("w") as lock:
+        flock(lock, LOCK_EX)
+        yield
 
 
 def _quoted(text: str) -> str:

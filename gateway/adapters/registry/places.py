@@ -45,12 +45,16 @@ class MlflowPlace:
 @dataclass(frozen=True, slots=True)
 class ClearmlPlace:
     api_host: str
-    web_host: str = ""
+    web_host: str = ""  # of people's links
     files_host: str = ""
     access_key: str = ""
     secret_key: str = field(default="", repr=False)
     output_uri: str = ""  # for weights and plots: s3://bucket/prefix or a folder; empty: its file server
     s3: S3 = field(default_factory=S3)
+
+    def __post_init__(self) -> None:
+        if not self.api_host or not (self.output_uri or self.files_host):
+            raise ValueError("ClearML needs CLEARML_API_HOST, and CLEARML_OUTPUT_URI or CLEARML_FILES_HOST")
 
     @property
     def upload_uri(self) -> str:
@@ -79,7 +83,7 @@ class ClearmlPlace:
             "CLEARML_CONFIG_FILE": str(folder / "clearml.conf"),
             "CLEARML_CACHE_DIR": str(folder / "cache"),
             "CLEARML_API_HOST": self.api_host,
-            "CLEARML_WEB_HOST": self.web_host,
+            "CLEARML_WEB_HOST": self.web_host or self.api_host,  # without one the SDK makes no Task
             "CLEARML_FILES_HOST": self.files_host,
             "CLEARML_API_ACCESS_KEY": self.access_key,
             "CLEARML_API_SECRET_KEY": self.secret_key,

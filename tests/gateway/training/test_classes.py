@@ -1,4 +1,4 @@
-"""The model classes as the gateway knows them, without scikit-learn: what is accepted and what a refusal says."""
+"""The model classes as the gateway knows them, without scikit-learn: what is accepted, what a refusal says."""
 
 from typing import Any
 
@@ -24,7 +24,7 @@ def test_there_are_classes_and_their_parameters_differ() -> None:
     assert len({tuple(one) for one in offered}) > 3
     for one in offered:
         assert all({"description", "default"} <= told.keys() for told in one.values())
-        assert not one.keys() & {"n_jobs", "random_state", "verbose", "warm_start", "penalty_"}
+        assert not one.keys() & {"n_jobs", "random_state", "verbose", "warm_start"}
 
 
 def test_an_unknown_class_is_the_requests_fault() -> None:

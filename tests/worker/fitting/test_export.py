@@ -12,7 +12,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.pipeline import Pipeline
-from threadpoolctl import threadpool_limits
 
 from gateway.adapters.fitting.encoding import columns, encoded_target, features_frame
 from gateway.adapters.fitting.estimators import calibrated, estimator, fit_estimator
@@ -35,12 +34,6 @@ TYPES = {
     pl.Boolean: ColumnType.BOOLEAN,
     pl.String: ColumnType.TEXT,
 }
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> None:
-    """Two on a busy machine wait for each other."""
-    threadpool_limits(1)
 
 
 def nasty(rows: int = 600) -> pl.DataFrame:

@@ -24,14 +24,6 @@ SMALL: Mapping[str, Mapping[str, object]] = {
 }
 
 
-@pytest.fixture(autouse=True)
-def one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Two on a busy machine wait for each other."""
-    from threadpoolctl import threadpool_limits
-
-    threadpool_limits(1)
-
-
 def quiet(_: Progress) -> None:
     pass
 

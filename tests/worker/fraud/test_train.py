@@ -23,7 +23,7 @@ ASKED = ["--customers", "300", "--terminals", "800", "--days", "60", "--worlds",
 
 @pytest.fixture(autouse=True)
 def one_thread() -> Iterator[None]:
-    """Two threads wait for each other after every level of a tree: on a busy machine that is most of a fit."""
+    """Two threads wait for each other after every node: on a busy machine most of a fit is that."""
     with threadpool_limits(1):
         yield
 

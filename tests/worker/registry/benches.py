@@ -1,6 +1,7 @@
 """A registry under test, and what people do to it with the tool's own client."""
 
 import json
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -30,6 +31,7 @@ class Bench(Protocol):
 
 class MlflowBench:
     def __init__(self, place: MlflowPlace) -> None:
+        os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"  # read when it is imported
         from mlflow.tracking import MlflowClient
 
         self.place: Place = place

@@ -127,7 +127,7 @@ from gateway.adapters.registry.places import ClearmlPlace
 from gateway.adapters.registry.process import RegistryProcess
 
 async def main():
-    registry = RegistryProcess(ClearmlPlace(sys.argv[1], access_key="k", secret_key="s"), "p", 60)
+    registry = RegistryProcess(ClearmlPlace(sys.argv[1], "", sys.argv[1], "key", "secret"), "p", 60)
     await registry.versions()
     print(registry.pid, flush=True)
     await asyncio.sleep(600)

@@ -231,6 +231,11 @@ async def test_what_a_job_made_since_the_registry_was_asked_stays(
     await trained(database, 2)
     await mirror.mirror([model(version=1, champion=True)])
     assert await shown(models) == {2: True, 1: False}
+    await mirror.tasks()
+    await trained(database, 3)
+    # Asked between the version and its mark as the champion.
+    await mirror.mirror([model(version=1), model(version=2, champion=True), model(version=3)])
+    assert await shown(models) == {3: True, 2: False, 1: False}
 
 
 async def test_a_new_version_that_the_registry_does_not_list_yet_stays_for_minutes(
@@ -268,14 +273,16 @@ async def test_a_choice_that_was_made_while_a_model_was_registered_is_kept(
 async def test_one_worker_at_a_time_speaks_with_the_registry(
     models: DatabaseModels, mirror: DatabaseMirror, other: Database
 ) -> None:
-    await models.promote("churn", 2)
     second = DatabaseMirror(other, "second")
-    assert len(await mirror.tasks()) == 1
+    await mirror.tasks()
+    await models.promote("churn", 2)
     assert await second.tasks() == []
-    await second.mirror([])
-    assert len(await shown(models)) == 3
-    await mirror.mirror([])  # ends the round; nothing changes, the task is open
-    assert len(await second.tasks()) == 1
+    await second.mirror([model("other")])
+    with pytest.raises(ModelNotFound):
+        await models.versions("other")
+    await mirror.mirror([model("other")])  # ends the round
+    assert len(await models.versions("other")) == 1
+    assert [one.version for one in await second.tasks()] == [2]
     assert await mirror.tasks() == []
 
 
@@ -283,13 +290,14 @@ async def test_one_worker_at_a_time_speaks_with_the_registry(
 async def test_a_worker_that_died_or_cannot_reach_the_registry_does_not_shut_the_others_out(
     models: DatabaseModels, database: Database, other: Database
 ) -> None:
-    await models.promote("churn", 2)
     luckless, second = DatabaseMirror(database, "luckless", 0.0), DatabaseMirror(other, "second")
-    assert len(await luckless.tasks()) == 1
+    await luckless.tasks()
+    await models.promote("churn", 2)
     assert len(await second.tasks()) == 1
     assert await luckless.tasks() == []
-    await luckless.mirror([])
-    assert len(await shown(models)) == 3
+    await luckless.mirror([model("other")])
+    with pytest.raises(ModelNotFound):
+        await models.versions("other")
 
 
 async def test_a_champion_is_read_anew_when_it_has_changed(
