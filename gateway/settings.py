@@ -131,6 +131,7 @@ class Settings(BaseSettings):
     ray_address: str = ""  # empty: a Ray of its own
     registry: Literal["mlflow", "clearml"] = "mlflow"
     registry_project: str = "grading-gateway"
+    git_commit: str = ""  # of this code, where it runs without its repository
     registry_timeout_s: float = Field(120.0, gt=0)  # of one call; then its process is replaced
     registry_sync_s: float = Field(10.0, gt=0)  # how soon a champion chosen in the registry is seen
     mlflow_tracking_uri: SecretStr = SecretStr("sqlite:///state/mlflow.db")

@@ -44,7 +44,7 @@ async def worker(settings: Settings) -> AsyncIterator[Worker]:
         await _opened(database)
         engine = _engine(settings)
         stack.push_async_callback(engine.close)
-        commit = await asyncio.to_thread(git_commit)
+        commit = await asyncio.to_thread(git_commit, settings.git_commit)
         registry = RegistryProcess(
             _place(settings), settings.registry_project, settings.registry_timeout_s, commit
         )

@@ -1,8 +1,6 @@
 """What is told of a request: one JSON line and a few counters. Never a body, a query or a key.
 
 Lines are gathered and written by a thread every fifth of a second: a full pipe must not stop the event loop.
-
-Over 250 lines: the one place that decides what may be told.
 """
 
 import asyncio
@@ -19,39 +17,12 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from gateway.domain import KINDS, OPTIONAL_KINDS, Caller, Quota, Usage
 from gateway.errors import Code
 from gateway.records import Graded
+from gateway.rest.routes import template
 from gateway.reviews import GraderAgreement
 
 _FLUSH_S = 0.2
 _MAX_LINES = 50_000  # waiting at once; more are counted and dropped
 _BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.5, 1, 2.5, 5, 10, 30, 60)
-_ROUTES = frozenset(
-    {
-        "/v1/chat/completions",
-        "/v1/embeddings",
-        "/v1/contracts",
-        "/v1/mask",
-        "/v1/model-classes",
-        "/v1/models",
-        "/v1/rubrics",
-        "/v1/grades",
-        "/v1/reviews",
-        "/v1/reviews/agreement",
-        "/v1/batches",
-        "/v1/status",
-        "/v1/training-jobs",
-        "/metrics",
-        "/-/healthz",
-        "/-/readyz",
-        "/openapi.json",
-        "/v2",
-        "/v2/health/live",
-        "/v2/health/ready",
-    }
-)
-_RESOURCES = ("/v1/rubrics", "/v1/grades", "/v1/reviews", "/v1/batches", "/v1/training-jobs")
-_VERBS = frozenset({"rescore", "cancel"})
-_PARTS = frozenset({"results", "events"})
-_MODEL_VERBS = frozenset({"predict", "retrain", "promote"})
 _MOST_AGREEMENTS = 100  # label sets of the agreement metric: rubrics are named by callers
 
 
@@ -72,27 +43,6 @@ class Exchange:
     usage: Usage = field(default_factory=Usage)
     client_left: bool = False
     over: bool = False  # its last byte was sent, or its account was taken
-
-    @property
-    def route(self) -> str:
-        """The path's template: a path itself may hold what a caller typed."""
-        if self.path in _ROUTES:
-            return self.path
-        if self.path.startswith("/v1/models/"):
-            verb = self.path.rpartition(":")[2]
-            part = "/versions" if self.path.endswith("/versions") else ""
-            return "/v1/models/{name}" + (f":{verb}" if verb in _MODEL_VERBS else part)
-        if self.path.startswith("/v2/models/"):
-            last = self.path.rpartition("/")[2]
-            return "/v2/models/{name}" + (f"/{last}" if last in ("infer", "ready") else "")
-        if self.path.startswith("/v1/contracts/"):
-            return "/v1/contracts/{version}" + ("/{name}" if self.path.count("/") > 3 else "")
-        for resource in _RESOURCES:
-            if self.path.startswith(f"{resource}/"):
-                verb, part = self.path.rpartition(":")[2], self.path.rpartition("/")[2]
-                end = f":{verb}" if verb in _VERBS else f"/{part}" if part in _PARTS else ""
-                return f"{resource}/{{id}}{end}"
-        return "other"
 
 
 class Observer:
@@ -162,7 +112,7 @@ class Observer:
         exchange.over = True
         status = 499 if exchange.client_left else exchange.status
         seconds = time.perf_counter() - exchange.started
-        route = exchange.route
+        route = template(exchange.path)
         key = (route, status, exchange.code)
         children = self._children.get(key)
         if children is None:

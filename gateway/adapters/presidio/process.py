@@ -4,7 +4,6 @@ Frames are a four-byte length and JSON in ASCII (which also carries a caller's l
 texts that could not be analysed is `null`: an exception would carry the text.
 """
 
-import ctypes
 import json
 import logging
 import os
@@ -16,11 +15,11 @@ from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
 from gateway.adapters.crashes import leave_no_dump
+from gateway.adapters.lifeline import die_with
 from gateway.adapters.presidio.without_spacy import leave_spacy_out
 from gateway.domain import KINDS, Language, MaskingPolicy, Passage
 
 _LENGTH = struct.Struct(">I")
-_PR_SET_PDEATHSIG = 1
 _WARM_UP = "Студент Иван Петров, John Smith, +7 903 123-45-67, a@example.com, ИНН 7707083893."
 
 
@@ -56,7 +55,7 @@ def request(passages: Sequence[Passage], policy: MaskingPolicy) -> dict[str, obj
 
 def serve(parent: int) -> None:
     """Until the pipe closes. `parent` is the process that must be alive for this one to live."""
-    _die_with(parent)
+    die_with(parent)
     leave_no_dump()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides
     for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
@@ -116,12 +115,3 @@ def _receive(pipe: BinaryIO) -> dict[str, Any] | None:
     body = pipe.read(_LENGTH.unpack(head)[0])
     message: dict[str, Any] = json.loads(body)
     return message
-
-
-def _die_with(parent: int) -> None:
-    """Also when the parent is killed, and when this process is deep in a computation. On Linux; elsewhere the
-    closed pipe ends an idle worker."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:  # died before the line above
-        os._exit(1)

@@ -1,20 +1,18 @@
 """The registry process's main: one tool, one call at a time, until the pipe closes. Dies with its parent."""
 
-import ctypes
 import json
 import os
 import signal
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Protocol
 
 from gateway.adapters.crashes import leave_no_dump
+from gateway.adapters.lifeline import die_with
 from gateway.adapters.registry.entries import Entry, Refused, Run
 from gateway.adapters.registry.frames import receive, send
 
-_PR_SET_PDEATHSIG = 1
 _ENDS = 5  # places at each end of a traceback: ours and theirs
 
 
@@ -40,7 +38,7 @@ class Tool(Protocol):
 
 def serve(parent: int) -> None:
     """Reads the start, then calls. `parent` must be alive for this one to live."""
-    _die_with(parent)
+    die_with(parent)
     leave_no_dump()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides
     calls = os.fdopen(os.dup(0), "rb")
@@ -119,12 +117,3 @@ def _failure(error: BaseException) -> dict[str, object]:
     if len(places) > 2 * _ENDS:
         places = [*places[:_ENDS], "...", *places[-_ENDS:]]
     return {"failed": type(error).__name__, "places": places}
-
-
-def _die_with(parent: int) -> None:
-    """Also when the parent is killed while this process hangs in a call. On Linux; elsewhere the closed pipe
-    ends an idle one."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:  # died before the line above
-        os._exit(1)

@@ -6,7 +6,6 @@ flavours pickle. A version's source is its run's model.onnx.
 
 import re
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from fcntl import LOCK_EX, flock
 from pathlib import Path
 from time import time
@@ -44,9 +43,9 @@ class MlflowRegistry:
         self._project = project
         self._artifact_location = artifact_location
         self._tracking_uri = tracking_uri
-        with _alone(tracking_uri):
-            self._client = MlflowClient(tracking_uri=tracking_uri)
-            self._client.search_registered_models(max_results=1)  # this store, too, makes its tables now
+        if (file := tracking_uri.removeprefix("sqlite:///")) != tracking_uri:
+            _make_tables(Path(file), tracking_uri)
+        self._client = MlflowClient(tracking_uri=tracking_uri)
         self._files = MlflowFiles(self._client, tracking_uri)
 
     def register(self, run: Run) -> Entry:
@@ -226,17 +225,13 @@ class MlflowRegistry:
             page = search(max_results=_PAGE, page_token=page.token)
 
 
-@contextmanager
-def _alone(tracking_uri: str) -> Iterator[None]:
+def _make_tables(file: Path, tracking_uri: str) -> None:
     """MLflow makes the tables of a new file, and two workers that do it at once break each other."""
-    path = tracking_uri.removeprefix("sqlite:///")
-    if path == tracking_uri:  # a server's tables are its own
-        yield
-        return
-    Path(path).parent.mkdir(parents=True, exist_ok=True)
-    with Path(f"{path}.lock").open("w") as lock:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with file.with_name(f"{file.name}.lock").open("w") as lock:
         flock(lock, LOCK_EX)
-        yield
+        # The client's first look at runs is its making; the one at models is its first question.
+        MlflowClient(tracking_uri=tracking_uri).search_registered_models(max_results=1)
 
 
 def _quoted(text: str) -> str:

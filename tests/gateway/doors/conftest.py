@@ -82,13 +82,19 @@ async def house(start: Callable[..., Any], tmp_path: Path) -> AsyncIterator[Hous
 
 
 @pytest.fixture
-async def rpc_client(house: House) -> AsyncIterator[RpcClient]:
-    """A caller with the admin's key at the gRPC door."""
+async def rpc_target(house: House) -> AsyncIterator[str]:
+    """Where the gateway answers to gRPC."""
     server = house.running.services.rpc
     port = await server.start(0)
-    async with RpcClient.at(f"127.0.0.1:{port}", KEY) as client:
-        yield client
+    yield f"127.0.0.1:{port}"
     await server.close(1.0)
+
+
+@pytest.fixture
+async def rpc_client(rpc_target: str) -> AsyncIterator[RpcClient]:
+    """A caller with the admin's key at the gRPC door."""
+    async with RpcClient.at(rpc_target, KEY) as client:
+        yield client
 
 
 @pytest.fixture

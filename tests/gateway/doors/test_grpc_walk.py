@@ -31,11 +31,10 @@ async def working(house: House) -> AsyncIterator[None]:
 
 
 async def test_the_client_script_walks_through_every_call(
-    house: House, capsys: pytest.CaptureFixture[str]
+    house: House, rpc_target: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    port = await house.running.services.rpc.start(0)
     async with working(house):
-        code = await asyncio.to_thread(main, ["--target", f"127.0.0.1:{port}", "--key", KEY])
+        code = await asyncio.to_thread(main, ["--target", rpc_target, "--key", KEY])
     told = capsys.readouterr().out
     assert code == 0, told
     for words in (
@@ -48,10 +47,9 @@ async def test_the_client_script_walks_through_every_call(
         "infer  label INT64 [2]",
         "version  1 (champion): accuracy 0.900",
         "promote  2",
-        "status  batches",
+        "service, training",
         "delete  the model and the data set",
     ):
         assert words in told
-    assert await asyncio.to_thread(main, ["--target", f"127.0.0.1:{port}", "--key", "wrong"]) == 1
+    assert await asyncio.to_thread(main, ["--target", rpc_target, "--key", "wrong"]) == 1
     assert "UNAUTHENTICATED unauthenticated" in capsys.readouterr().out
-    await house.running.services.rpc.close(1.0)

@@ -21,7 +21,10 @@ from tests.worker.registry.clearml_standin import clearml_server
 
 ROOT = Path(__file__).parents[3]
 
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:botocore")
+pytestmark = [
+    pytest.mark.timeout(400),
+    pytest.mark.filterwarnings("ignore::DeprecationWarning:botocore"),
+]
 
 
 @pytest.fixture

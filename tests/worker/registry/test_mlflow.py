@@ -24,6 +24,7 @@ from tests.worker.registry import trained
 from tests.worker.registry.benches import PROJECT, MlflowBench
 
 pytestmark = [
+    pytest.mark.timeout(400),  # a busy machine imports MLflow and makes its tables in a minute
     # MLflow's client is imported here too, for what people do with it.
     pytest.mark.filterwarnings("ignore::DeprecationWarning:mlflow"),
     pytest.mark.filterwarnings("ignore::FutureWarning:mlflow"),
@@ -138,7 +139,6 @@ def server(tmp_path: Path) -> Iterator[str]:
                 process.kill()
 
 
-@pytest.mark.timeout(400)
 async def test_an_mlflow_server_is_a_registry_like_the_file(server: str, tmp_path: Path) -> None:
     await asyncio.to_thread(up, server)
     bench = MlflowBench(MlflowPlace(server))

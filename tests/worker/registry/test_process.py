@@ -22,7 +22,7 @@ from tests.worker.registry.benches import PROJECT, ClearmlBench, bench
 ROOT = Path(__file__).parents[3]
 DEADLINE_S = 5.0
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(400)]
 
 
 @pytest.fixture(scope="module")

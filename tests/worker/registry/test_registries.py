@@ -15,6 +15,7 @@ from tests.worker.registry import trained
 from tests.worker.registry.benches import PROJECT, Bench, bench, file_of
 
 pytestmark = [
+    pytest.mark.timeout(400),  # a busy machine imports MLflow and makes its tables in a minute
     pytest.mark.asyncio(loop_scope="module"),
     # MLflow's client is imported here too, for what people do with it.
     pytest.mark.filterwarnings("ignore::DeprecationWarning:mlflow"),
