@@ -1,6 +1,6 @@
 """The gRPC server: opened and closed beside the HTTP one, in the same loop.
 
-gRPC itself is imported when the server starts, 0.3 s in a thread: a gateway without it never loads it.
+gRPC is imported when the server starts, 0.4 s in a thread and 24 MB: a gateway without it never loads it.
 """
 
 import asyncio
