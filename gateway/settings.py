@@ -191,6 +191,14 @@ class Settings(BaseSettings):
         read_choices(value)
         return value
 
+    @model_validator(mode="after")
+    def reachable_clearml(self) -> "Settings":
+        if self.registry == "clearml" and not (
+            self.clearml_api_host and (self.clearml_output_uri or self.clearml_files_host)
+        ):
+            raise ValueError("REGISTRY=clearml needs CLEARML_API_HOST, and CLEARML_OUTPUT_URI or _FILES_HOST")
+        return self
+
     @cached_property
     def _masking(self) -> tuple[Lists, Policies]:
         return read_masking_file(self.masking_file)

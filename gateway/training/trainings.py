@@ -8,7 +8,7 @@ import logging
 import shutil
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -159,28 +159,25 @@ class Trainings:
         if made is None:
             await self._report(job.id, "preparing", 0.0, "The data set is being read.")
             request = job.request
-            version = await self._datasets.get(request.dataset, request.dataset_version)
-            dvc_hash = await self._patiently(lambda: self._versioned(version))
+            found = await self._datasets.get(request.dataset, request.dataset_version)
+            version = await self._patiently(lambda: self._versioned(found))
             file = await self._patiently(lambda: self._data.pull(version))
-            fitted = await self._fitted(job, version, dvc_hash, file, folder)
+            fitted = await self._fitted(job, version, file, folder)
             made = await self._registered(job, version, fitted)
         else:
             self._too_late_to_cancel(job)
             await self._shelved(made, None)
         await self._told(job, made)
 
-    async def _versioned(self, version: DatasetVersion) -> str:
+    async def _versioned(self, version: DatasetVersion) -> DatasetVersion:
         """What is trained on is under DVC first."""
-        return version.dvc_hash or await self._data.add(version)
+        return replace(version, dvc_hash=version.dvc_hash or await self._data.add(version))
 
-    async def _fitted(
-        self, job: TrainingJob, version: DatasetVersion, dvc_hash: str, file: Path, folder: Path
-    ) -> Fitted:
+    async def _fitted(self, job: TrainingJob, version: DatasetVersion, file: Path, folder: Path) -> Fitted:
         for attempt in range(1, _MOST_ATTEMPTS + 1):
             await asyncio.to_thread(_emptied, folder)
-            work = Work(
-                job.id, job.request, file, version.table.format, dvc_hash, folder, self._bench.threads
-            )
+            form, dvc_hash = version.table.format, version.dvc_hash or ""
+            work = Work(job.id, job.request, file, form, dvc_hash, folder, self._bench.threads)
             try:
                 return await self._followed(work)
             except WorkerLost:

@@ -9,6 +9,8 @@ import signal
 import sys
 import threading
 import time
+from contextlib import suppress
+from pathlib import Path
 from typing import TextIO
 
 from gateway.adapters.crashes import leave_no_dump
@@ -31,9 +33,9 @@ _NICE = 19
 def main(parent: int) -> None:
     """Reads the work from its pipe and answers with lines until the model is fitted or the fit has failed."""
     die_with(parent)
+    _step_back()
     leave_no_dump()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
-    _step_back()
     work = read_work(sys.stdin.read())
     lines = os.fdopen(os.dup(1), "w")
     nowhere = os.open(os.devnull, os.O_WRONLY)  # a foreign library's warning may quote a cell
@@ -69,6 +71,9 @@ def _step_back() -> None:
     os.nice(_NICE - os.nice(0))
     if sys.platform == "linux":
         os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
+        # Where the kernel shares the processor between sessions first, this one's share is told here.
+        with suppress(OSError):
+            Path("/proc/self/autogroup").write_text(str(_NICE))
 
 
 class _Said:

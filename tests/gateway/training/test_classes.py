@@ -1,4 +1,4 @@
-"""The model classes as the gateway knows them, without scikit-learn: what is accepted, what a refusal says."""
+"""The model classes as the gateway knows them: what is accepted, and what a refusal says."""
 
 from typing import Any
 

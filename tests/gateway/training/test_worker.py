@@ -70,6 +70,7 @@ class MemoryRegistry:
 
     async def register(self, job: TrainingJob, data: DatasetVersion, fitted: Fitted) -> ModelVersion:
         self._check()
+        assert data.dvc_hash == DVC_HASH
         self.kept.append(made(job, len(self.kept) + 1))
         return self.kept[-1]
 
