@@ -1,10 +1,11 @@
 """What a fit beside the gateway does to its latency: the 99th percentile with and without one, in one run.
 
 `.venv-worker/bin/python -m benchmarks.training_load`. A gateway is asked at a fixed rate for its health and
-for a prediction of a small model, while a random forest learns from 100,000 rows of 20 columns. Phases alternate:
-no fit (its process is stopped), the fit as the engine runs it (SCHED_IDLE), at nice 19, and as any process.
-Times count from when a request was due, so that a stall is seen by all that it held up. A phase's ratio is its
-least percentile over the least without a fit: what else the machine does only adds. The median is told too.
+for a prediction of a small model, while a random forest learns from 100,000 rows of 20 columns. Phases
+alternate: no fit (its process is stopped), the fit as the engine runs it (SCHED_IDLE), at nice 19, and as any
+process. Times count from when a request was due, so that a stall is seen by all that it held up. A phase's
+ratio is its least percentile over the least without a fit: what else the machine does only adds. The median is
+told too.
 """
 
 import argparse

@@ -13,7 +13,7 @@ from fraud.features import FEATURES, FIRST_WHOLE_DAY, features
 from fraud.signals import Rows
 from fraud.simulator import Integers, Reals, World, simulate
 
-_HONEST_KEPT = 10  # one in ten, each counting as ten: probabilities stay what they are, fits take a fifth
+_HONEST_KEPT = 10  # one in ten, each counting as ten: probabilities stay, a ninth of the rows does
 _UNKNOWN = 0.05  # of the payments come without their customer's past, and as many without their terminal's
 
 

@@ -5,6 +5,7 @@ send missing values (339 labels of 3000) and breaks ties (see exact.py). Linear 
 as scikit-learn does; trees in float32, which is exact after exact.make_exact().
 """
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -30,6 +31,7 @@ _FLOAT, _DOUBLE = TensorProto.FLOAT, TensorProto.DOUBLE
 _CLOSE = 1e-4  # probabilities
 _TIED = 1e-12  # of a linear model's two best: which is first is then the order of adding
 _BATCH = 10_000  # rows
+_ROWS = 100  # that are timed one by one
 _MOST_BYTES = 200_000_000
 
 
@@ -59,12 +61,23 @@ def feeds(signature: Signature, table: pl.DataFrame) -> dict[str, Any]:
     return told
 
 
+def row_cost_ms(data: bytes, signature: Signature, table: pl.DataFrame) -> float:
+    """CPU time of one row alone, the least mean of five rounds."""
+    session = _session(data)
+    rows = [feeds(signature, one) for one in table.head(_ROWS).iter_slices(1)]
+    rounds = []
+    for _ in range(5):
+        began = time.thread_time()
+        for row in rows:
+            session.run(["label", "probabilities"], row)
+        rounds.append((time.thread_time() - began) / len(rows))
+    return min(rounds) * 1000
+
+
 def check_parity(data: bytes, pipeline: Any, signature: Signature, table: pl.DataFrame) -> float:
     """The file answers as the pipeline does: the same labels, probabilities within 1e-4. Returns the largest
     difference. Raises FitFailed."""
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+    session = _session(data)
     largest = 0.0
     for rows in table.iter_slices(_BATCH):
         expected = pipeline.predict_proba(rows)
@@ -77,6 +90,12 @@ def check_parity(data: bytes, pipeline: Any, signature: Signature, table: pl.Dat
             raise FitFailed("parity", "The exported model answers otherwise than the fitted one.")
         largest = max(largest, difference)
     return largest
+
+
+def _session(data: bytes) -> Any:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    return onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
 
 
 def _columns(graph: Graph, columns: Any, signature: Signature, kind: int) -> str:

@@ -23,7 +23,7 @@ from sklearn.pipeline import Pipeline
 from gateway.adapters.fitting.encoding import columns, encoded_target, features_frame
 from gateway.adapters.fitting.estimators import calibrated, estimator, fit_estimator
 from gateway.adapters.fitting.exact import make_exact
-from gateway.adapters.fitting.export import check_parity, export
+from gateway.adapters.fitting.export import check_parity, export, row_cost_ms
 from gateway.adapters.fitting.metrics import measured
 from gateway.adapters.fitting.plots import draw
 from gateway.adapters.fitting.table import TABLE
@@ -76,10 +76,13 @@ def fit(work: Work, tell: Tell) -> Fitted:
     tell(Progress("exporting", _EXPORTING, "writing the model as ONNX"))
     data = export(pipeline, parts.signature, request.model_class)
     difference = check_parity(data, pipeline, parts.signature, parts.held)
+    cost = row_cost_ms(data, parts.signature, parts.held)
+    tell(Progress("exporting", 1.0, f"{len(data)} bytes, a row costs {cost:.2f} ms"))
     (work.folder / "model.onnx").write_bytes(data)
     skops.io.dump(pipeline, work.folder / "model.skops")
     fitted = Fitted(work.folder, hashlib.sha256(data).hexdigest(), parts.signature, metrics, parameters)
-    report = _report(work, fitted, parts, difference, time.monotonic() - began)
+    report = _report(work, fitted, parts, time.monotonic() - began)
+    report |= {"parity": {"rows": len(parts.held), "largest_difference": difference}, "row_cost_ms": cost}
     (work.folder / "report.json").write_text(json.dumps(report, indent=2), encoding="utf-8")
     return fitted
 
@@ -137,9 +140,7 @@ def _told(model: Any) -> dict[str, object]:
     return {name: value for name, value in model.get_params().items() if value != "deprecated"}
 
 
-def _report(
-    work: Work, fitted: Fitted, parts: _Parts, difference: float, seconds: float
-) -> dict[str, object]:
+def _report(work: Work, fitted: Fitted, parts: _Parts, seconds: float) -> dict[str, object]:
     return {
         "job_id": work.job_id,
         "model_class": work.request.model_class,
@@ -151,7 +152,6 @@ def _report(
         "signature": json.loads(signature_json(fitted.signature)),
         "parameters": fitted.parameters,
         "metrics": fitted.metrics,
-        "parity": {"rows": len(parts.held), "largest_difference": difference},
         "sha256": fitted.sha256,
         "seconds": round(seconds, 3),
         "versions": {"scikit-learn": sklearn.__version__, "onnx": onnx.__version__},

@@ -14,7 +14,13 @@ from gateway.training.signature import read_signature
 # Payments made up here. The first: 42.50 on a weekday's noon, by a customer who pays 40 to 50, at a terminal
 # without a fraud in a month.
 USUAL = dict(zip(FEATURES, (42.5, 0, 0, 3, 40.0, 19, 45.0, 80, 47.0, 1, 0.0, 7, 0.0, 30, 0.0), strict=True))
-LARGE = {**USUAL, "TX_AMOUNT": 221.0, "CUSTOMER_ID_AVG_AMOUNT_1DAY_WINDOW": 130.0}
+LARGE = {  # not for this customer
+    **USUAL,
+    "TX_AMOUNT": 260.0,
+    "CUSTOMER_ID_AVG_AMOUNT_1DAY_WINDOW": 130.0,
+    "CUSTOMER_ID_AVG_AMOUNT_7DAY_WINDOW": 100.0,
+    "CUSTOMER_ID_AVG_AMOUNT_30DAY_WINDOW": 95.0,
+}
 LOST = {
     **USUAL,
     "TERMINAL_ID_RISK_1DAY_WINDOW": 1.0,
@@ -29,6 +35,9 @@ STOLEN = {
     "CUSTOMER_ID_AVG_AMOUNT_30DAY_WINDOW": 52.0,
 }
 PAYMENTS = (USUAL, LARGE, LOST, STOLEN)
+# What the shipped files answered: the probability of fraud, and of the likeliest scenario.
+FRAUD = (0.0015950, 0.9981880, 0.9988430, 0.9991770)
+SCENARIO = (0.9984320, 0.9953680, 1.0, 0.9999160)
 
 
 def asked(name: str, *payments: dict[str, float]) -> tuple[np.ndarray, np.ndarray]:
@@ -59,8 +68,9 @@ def test_the_shipped_pair_answers_as_it_was_measured() -> None:
     assert probabilities.max(axis=1).tolist() == pytest.approx(SCENARIO, abs=1e-4)
 
 
-def test_who_knows_nothing_but_the_amount_is_answered_by_it() -> None:
-    _, probabilities = asked("fraud", {"TX_AMOUNT": 30.0}, {"TX_AMOUNT": 400.0})
-    usual, large = probabilities[:, 1].tolist()
-    assert usual < 0.05
-    assert large > 0.9
+@pytest.mark.parametrize(("owner", "fraud"), [("CUSTOMER_ID", LOST), ("TERMINAL_ID", STOLEN)])
+def test_without_one_past_the_other_decides(owner: str, fraud: dict[str, float]) -> None:
+    known = [{name: one for name, one in row.items() if not name.startswith(owner)} for row in (USUAL, fraud)]
+    label, probabilities = asked("fraud", *known)
+    assert label.tolist() == [0, 1]
+    assert probabilities[0, 1] < 0.02
