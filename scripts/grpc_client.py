@@ -188,7 +188,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         try:
             return 0 if Walk(channel, chosen.key, chosen.name).all() else 1
         except grpc.RpcError as error:
-            told = {str(key): value for key, value in error.trailing_metadata() or ()}
+            told: dict[str, object] = dict(error.trailing_metadata() or ())  # type: ignore[arg-type]
             words = [error.code().name, told.get("x-error-code", ""), told.get("x-error-field", "")]
             print(*words, error.details())
             return 1

@@ -19,7 +19,6 @@ from google.protobuf.message import DecodeError, Message
 
 from gateway.domain import Role
 from gateway.errors import (
-    BackendTimeout,
     BodyTimeout,
     Forbidden,
     GatewayError,
@@ -95,16 +94,14 @@ class Door(grpc.GenericRpcHandler):
         await self._accounted(procedure, context, answer)
 
     async def _accounted(self, procedure: Procedure | None, context: Context, answer: Answer) -> bytes | None:
-        """Lets the caller in and runs `answer` within their deadline. What is raised becomes a status."""
+        """Lets the caller in and runs `answer`; what is raised becomes a status. gRPC cancels it when the
+        caller leaves, and at the caller's deadline."""
         metadata = _texts(context)
         given = metadata.get("x-request-id", "")
         request_id = given if _REQUEST_ID.fullmatch(given) else os.urandom(16).hex()
         call = Call(request_id, procedure.path if procedure else "other", metadata)
-        remaining: float | None = context.time_remaining()
-        deadline = asyncio.timeout(remaining)
         try:
-            async with deadline:
-                answered = await answer(self._let_in(procedure, call), call)
+            answered = await answer(self._let_in(procedure, call), call)
             context.set_trailing_metadata(tuple(_of_every_answer(call)))
             call.status = "OK"
             return answered
@@ -112,14 +109,12 @@ class Door(grpc.GenericRpcHandler):
             return await _refuse(call, error, context)
         except asyncio.CancelledError:
             if not (self._closing and call.stream):
-                # By the caller, or by gRPC at the caller's deadline, which may be a moment before ours.
-                if remaining is not None and context.time_remaining() <= 0:
+                remaining: float | None = context.time_remaining()
+                if remaining is not None and remaining <= 0:
                     call.status = grpc.StatusCode.DEADLINE_EXCEEDED.name
                 raise
             return await _refuse(call, Overloaded("The gateway is stopping.", retry_after=1.0), context)
-        except Exception as error:
-            if isinstance(error, TimeoutError) and deadline.expired():
-                return await _refuse(call, BackendTimeout("The call's deadline passed."), context)
+        except Exception:
             # The last line of defence: the caller learns nothing, the log learns where.
             log.exception("unexpected failure", extra={"request_id": request_id})
             return await _refuse(call, GatewayError("The gateway failed."), context)

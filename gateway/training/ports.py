@@ -395,7 +395,7 @@ class WatchedFile(Protocol):
 
     @property
     def state(self) -> str:
-        """"up", or what is wrong: constant text."""
+        """`up`, or what is wrong: constant text."""
 
     def current(self) -> LoadedFile:
         """The newest one that could be loaded. Raises ModelUnavailable when there was none yet."""

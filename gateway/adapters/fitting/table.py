@@ -3,8 +3,9 @@
 Offered of scikit-learn's parameters are those that change what is learnt and hold for every table. Left out:
 what is ours to say (random_state is the job's seed, n_jobs, verbose, warm_start), what names columns
 (monotonic_cst, categorical_features), classes by name in class_weight, what is deprecated, and the solver
-newton-cholesky, whose memory grows with the square of columns times classes. k-NN is no row: its ONNX file
-carries the training rows, and a prediction costs more the more there are.
+newton-cholesky, whose memory grows with the square of columns times classes. k-NN is no row: beside 5,000
+training rows a prediction costs 0.06 ms, but what is equally far is not in the exported file's float32, so that
+the file could not be held to the model's own answers.
 """
 
 from collections.abc import Mapping

@@ -90,6 +90,14 @@ def upload(*chunks: bytes, size: int, first: bool = True) -> AsyncIterator[Any]:
     return parts()
 
 
+async def test_who_may_not_upload_is_told_so_whatever_is_sent(rpc_client: RpcClient, house: House) -> None:
+    stub = datasets_pb2_grpc.DatasetsStub(rpc_client.channel)
+    grader = (("authorization", f"Bearer {house.keys['grader']}"),)
+    with pytest.raises(grpc.aio.AioRpcError) as refused:
+        await stub.UploadDataset(upload(TABLE, size=0), metadata=grader)
+    assert refused.value.code() is grpc.StatusCode.PERMISSION_DENIED
+
+
 async def test_an_upload_that_broke_is_no_data_set(rpc_client: RpcClient, tmp_path: Path) -> None:
     stub = datasets_pb2_grpc.DatasetsStub(rpc_client.channel)
     # gRPC ends the stream of the second as if the caller had: half of a table would be taken for one.

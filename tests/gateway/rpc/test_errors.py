@@ -3,7 +3,7 @@
 import pytest
 from google.rpc import error_details_pb2, status_pb2
 from grpc import StatusCode
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from gateway.errors import Code, GatewayError, InvalidHyperparameters, RateLimited
@@ -52,6 +52,7 @@ def test_details_name_the_field_and_the_pause() -> None:
     assert "BadRequest" not in found
 
 
+@example("\U0001f600" * 5000, "x" * 300)
 @given(st.text(max_size=5000), st.text(max_size=300))
 def test_whatever_is_said_fits_the_trailers(detail: str, param: str) -> None:
     error = GatewayError("The gateway failed.", param=param, detail=detail)

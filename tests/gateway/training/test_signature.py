@@ -34,8 +34,7 @@ def test_it_is_read_as_it_was_written(names: list[str], kind: ColumnType, labels
         "[" * 100_000,
         '{"features": [], "target": "y", "labels": [0, 1]}',
         '{"features": [{"name": "y", "type": "number"}], "target": "y", "labels": [0, 1]}',
-        '{"target": "y", "labels": [0, 1], "features": [%s]}'
-        % ", ".join(2 * ['{"name": "a", "type": "text"}']),
+        signature_json(Signature((Feature("a", ColumnType.TEXT),) * 2, "y", (0, 1))),
         '{"features": [{"name": "a", "type": "pickle"}], "target": "y", "labels": [0, 1]}',
         '{"features": [{"name": 1, "type": "number"}], "target": "y", "labels": [0, 1]}',
         '{"features": [{"name": "a", "type": "number"}], "target": "y", "labels": [0]}',
