@@ -17,7 +17,7 @@ _BOOT = (
     "from gateway.adapters.fitting.process import main; main(int(sys.argv[2]))"
 )
 _LONGEST_LINE = 64 << 20  # a hundred labels of 65,536 characters
-SILENCE_S = 120.0  # a process that lives says so every 2 s, on a busy machine later
+SILENCE_S = 300.0  # a process that lives says so every 2 s, on a busy machine minutes later
 
 
 class LocalEngine:

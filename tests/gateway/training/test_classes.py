@@ -64,7 +64,7 @@ def test_what_scikit_learn_takes_is_accepted(name: str, hyperparameters: dict[st
         ("logistic_regression", {"l1_ratio": 0.5}, "l1_ratio"),
         ("logistic_regression", {"solver": "liblinear", "l1_ratio": 0.5}, "l1_ratio"),
         ("logistic_regression", {"dual": True}, "solver"),
-        ("random_forest", {"n_estimators": 1001}, "n_estimators"),
+        ("random_forest", {"n_estimators": 201}, "n_estimators"),
         ("random_forest", {"bootstrap": False, "max_samples": 0.5}, "max_samples"),
         ("extra_trees", {"oob_score": True}, "oob_score"),
         ("linear_svm", {"penalty": "l1", "loss": "hinge"}, "loss"),
