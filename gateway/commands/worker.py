@@ -5,6 +5,7 @@ import asyncio
 import importlib.util
 import signal
 import sys
+from contextlib import AsyncExitStack, suppress
 from importlib import import_module
 
 from gateway.adapters.crashes import log_uncaught
@@ -34,5 +35,14 @@ async def _until_told(settings: Settings) -> None:
         loop.add_signal_handler(number, stop.set)
     # SQLAlchemy and its like take a moment, which asking for `--help` need not wait for.
     wiring = import_module("gateway.worker_wiring")
-    async with wiring.worker(settings):
-        await stop.wait()
+
+    stopped = asyncio.create_task(stop.wait(), name="stop")
+    async with AsyncExitStack() as stack:
+        opening = asyncio.create_task(stack.enter_async_context(wiring.worker(settings)), name="opening")
+        # A store that does not open is waited for in there; a signal ends that too.
+        await asyncio.wait({opening, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        if stopped.done():
+            opening.cancel()
+        with suppress(asyncio.CancelledError):
+            await opening
+        await stopped

@@ -191,8 +191,8 @@ class JobQueue(Protocol):
     async def end(self, job_id: str, owner: str, state: JobState, code: str, error: str) -> bool:
         """failed or cancelled."""
 
-    async def give_back(self, owner: str) -> None:
-        """At shutdown: all that the owner has is queued again, the attempt not counted."""
+    async def give_back(self, owner: str, keep: Collection[str] = ()) -> None:
+        """All that the owner has, but for the jobs to keep, is queued again, the attempt not counted."""
 
 
 # Models

@@ -51,6 +51,10 @@ class Bench:
     patience_s: float = 600.0  # how long a fit waits for data or registry, which are down
 
 
+class _Unfinished(Exception):
+    """The model is registered, and the rest of the way is closed for now."""
+
+
 class _Lost(Exception):
     """The lease ran out, because this process stood still, and another worker has the job."""
 
@@ -81,6 +85,7 @@ class Trainings:
         self._weights = weights
         self._bench = bench
         self._under_way: dict[str, _UnderWay] = {}
+        self._strays = False  # the store may say that this worker has jobs that it knows nothing of
 
     @property
     def running(self) -> int:
@@ -90,7 +95,14 @@ class Trainings:
         """Begins what there is room for; False: there was nothing, or no room."""
         bench = self._bench
         free = bench.concurrency - len(self._under_way)
-        jobs = await self._queue.lease(bench.owner, free, bench.lease_s, _MOST_ATTEMPTS) if free else []
+        if not free:
+            return False
+        await self.renew()  # after an outage of the store, before anybody else looks for what was abandoned
+        if self._strays:
+            await self._queue.give_back(bench.owner, [*self._under_way])
+        self._strays = True  # whether a lease whose answer is lost was given, nobody knows
+        jobs = await self._queue.lease(bench.owner, free, bench.lease_s, _MOST_ATTEMPTS)
+        self._strays = False
         for job in jobs:
             if (before := self._under_way.get(job.id)) is not None:
                 await ended(before.task)  # this process stood still until its own lease was over
@@ -135,6 +147,9 @@ class Trainings:
             await self._end(job, JobState.CANCELLED, "cancelled", "The training was cancelled.")
         except _Lost:
             log.warning("a training was lost to another worker")
+        except _Unfinished as reason:
+            log.warning("a registered model waits to be told of: %s", reason)
+            self._strays = True
         except FitFailed as error:
             await self._end(job, JobState.FAILED, error.code, error.message)
         except StepFailed as error:
@@ -158,16 +173,20 @@ class Trainings:
             made = await self._patiently(lambda: self._registry.registered(job.id))
         if made is None:
             await self._report(job.id, "preparing", 0.0, "The data set is being read.")
-            request = job.request
-            found = await self._datasets.get(request.dataset, request.dataset_version)
+            found = await self._patiently(lambda: self._dataset(job))
             version = await self._patiently(lambda: self._versioned(found))
             file = await self._patiently(lambda: self._data.pull(version))
             fitted = await self._fitted(job, version, file, folder)
-            made = await self._registered(job, version, fitted)
+            await self._registered(job, version, fitted)
         else:
             self._too_late_to_cancel(job)
-            await self._shelved(made, None)
-        await self._told(job, made)
+            await self._finished(job, made, None)
+
+    async def _dataset(self, job: TrainingJob) -> DatasetVersion:
+        try:
+            return await self._datasets.get(job.request.dataset, job.request.dataset_version)
+        except StoreUnavailable as error:
+            raise StepFailed(error.message) from None
 
     async def _versioned(self, version: DatasetVersion) -> DatasetVersion:
         """What is trained on is under DVC first."""
@@ -194,12 +213,19 @@ class Trainings:
                 await self._report(work.job_id, step.stage, step.share, step.message)
         raise WorkerLost("The fit ended without a model.")
 
-    async def _registered(self, job: TrainingJob, version: DatasetVersion, fitted: Fitted) -> ModelVersion:
+    async def _registered(self, job: TrainingJob, version: DatasetVersion, fitted: Fitted) -> None:
         self._too_late_to_cancel(job)
         await self._report(job.id, "registering", 0.97, "The model is being registered.")
         made = await self._patiently(lambda: self._registry.register(job, version, fitted))
-        await self._shelved(made, fitted)
-        return made
+        await self._finished(job, made, fitted)
+
+    async def _finished(self, job: TrainingJob, made: ModelVersion, fitted: Fitted | None) -> None:
+        """From here on the job cannot fail: there is a model, which the registry shows to everybody."""
+        try:
+            await self._shelved(made, fitted)
+            await self._told(job, made)
+        except StepFailed as error:
+            raise _Unfinished(str(error)) from None
 
     async def _shelved(self, made: ModelVersion, fitted: Fitted | None) -> None:
         """The weights lie where prediction reads them, before anybody hears of the version."""
@@ -237,8 +263,12 @@ class Trainings:
             log.warning("a training's end could not be told: %s", error.code.value)
 
     async def _report(self, job_id: str, stage: str, share: float, message: str) -> None:
-        if not await self._queue.report(job_id, self._bench.owner, stage, share, message):
-            raise _Lost
+        """A line that the store cannot take now is worth no fit."""
+        try:
+            if not await self._queue.report(job_id, self._bench.owner, stage, share, message):
+                raise _Lost
+        except StoreUnavailable:
+            log.warning("a line of a training's log was lost: the store is down")
 
     def _too_late_to_cancel(self, job: TrainingJob) -> None:
         one = self._under_way.get(job.id)

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gateway.errors import GatewayError
-from gateway.tasks import ended
 from gateway.training.chores import Chores
 from gateway.training.mirroring import Mirroring
 from gateway.training.ports import WorkerFacts, WorkerRoll
@@ -71,12 +70,10 @@ class Worker:
         ]
 
     async def close(self, drain_s: float = 10.0) -> None:
-        for task in self._feeding:
-            await ended(task)
+        await _stopped(self._feeding)
         with suppress(GatewayError):  # a store that is down: the leases run out by themselves
             await self._trainings.close(drain_s)
-        for task in self._keeping:
-            await ended(task)
+        await _stopped(self._keeping)
 
     async def _report(self) -> None:
         stores = {"registry": self._mirroring.registry_state, "models": self._mirroring.models_state}
@@ -101,6 +98,14 @@ class Worker:
                 await asyncio.sleep(self._rhythm.retry_s)
 
 
+async def _stopped(tasks: list[asyncio.Task[None]]) -> None:
+    """Whatever each of them ended with."""
+    for task in tasks:
+        task.cancel()
+    if tasks:
+        await asyncio.wait(tasks)
+
+
 def _task(name: str, work: Awaitable[None]) -> asyncio.Task[None]:
     async def run() -> None:
         await work
@@ -110,8 +115,7 @@ def _task(name: str, work: Awaitable[None]) -> asyncio.Task[None]:
 
 def _swept(scratch: Path) -> None:
     """Removes what dead workers left."""
-    if not scratch.is_dir():
-        return
-    for folder in scratch.iterdir():
-        if folder.is_dir() and time.time() - folder.stat().st_mtime > _ABANDONED_S:
-            shutil.rmtree(folder, ignore_errors=True)
+    for folder in scratch.glob("*/"):
+        with suppress(OSError):  # another worker sweeps too
+            if time.time() - folder.stat().st_mtime > _ABANDONED_S:
+                shutil.rmtree(folder, ignore_errors=True)

@@ -105,9 +105,11 @@ class DatabaseJobQueue:
 
         return await self._database.write(end)
 
-    async def give_back(self, owner: str) -> None:
+    async def give_back(self, owner: str, keep: Collection[str] = ()) -> None:
+        mine = and_(_RUNNING, training_jobs.c.owner == owner, training_jobs.c.id.not_in(keep))
+
         def give_back(connection: Connection) -> None:
-            for row in _free(connection, and_(_RUNNING, training_jobs.c.owner == owner), None):
+            for row in _free(connection, mine, None):
                 if row.cancelling:
                     cancel(connection, row)
                     continue

@@ -12,7 +12,7 @@ import pytest
 from gateway.adapters.database.database import Database
 from gateway.adapters.database.dataset_chores import DatabaseChores
 from gateway.adapters.database.model_mirror import DatabaseMirror
-from gateway.errors import ModelNotFound, ModelUnavailable, NotFound
+from gateway.errors import ModelNotFound, ModelUnavailable, NotFound, StoreUnavailable
 from gateway.training.chores import Chores
 from gateway.training.facts import DatasetVersion, JobState, ModelVersion, TrainingJob
 from gateway.training.mirroring import Mirroring
@@ -230,6 +230,58 @@ async def test_a_fault_of_the_data_ends_the_job_and_a_lost_process_does_not(work
     assert (failed.state, failed.error_code) == (JobState.FAILED, "one_class")
     assert third_time_lucky.state is JobState.SUCCEEDED
     assert (lost.state, lost.error) == (JobState.FAILED, "The process died.")
+
+
+async def test_an_outage_of_the_store_costs_a_line_of_the_log_and_no_fit(
+    workshop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def down(*_: object) -> bool:
+        raise StoreUnavailable("The store is not available.")
+
+    job = await workshop.room.start()
+    monkeypatch.setattr(workshop.room.queue, "report", down)
+
+    over = await workshop.over(job)
+
+    assert (over.state, over.attempts, len(workshop.engine.works)) == (JobState.SUCCEEDED, 1, 1)
+
+
+async def test_a_registered_model_that_cannot_be_told_of_fails_no_job(
+    workshop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def down(sha256: str) -> bool:
+        raise ModelUnavailable("The weights' store is down.")
+
+    job = await workshop.room.start()
+    with monkeypatch.context() as outage:
+        outage.setattr(workshop.weights, "has", down)
+        await workshop.trainings.feed()
+        await workshop.until(lambda _: not workshop.trainings.running, job)
+    waiting = await workshop.room.jobs.get(job.id)
+    monkeypatch.setattr("gateway.training.trainings._JUST_NOW_S", -1.0)
+    over = await workshop.over(job)
+
+    assert waiting.state is JobState.RUNNING
+    assert (over.state, over.model_version, over.attempts) == (JobState.SUCCEEDED, 1, 1)
+    assert (len(workshop.engine.works), len(workshop.registry.kept)) == (1, 1)
+
+
+async def test_a_lease_whose_answer_was_lost_is_given_back_and_costs_no_attempt(
+    workshop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lease = workshop.room.queue.lease
+
+    async def lost(*arguments: Any) -> list[TrainingJob]:
+        await lease(*arguments)
+        raise StoreUnavailable("The store did not answer in time.")
+
+    job = await workshop.room.start()
+    with monkeypatch.context() as outage:
+        outage.setattr(workshop.room.queue, "lease", lost)
+        with pytest.raises(StoreUnavailable):
+            await workshop.trainings.feed()
+
+    assert (await workshop.over(job)).attempts == 1
 
 
 async def test_a_worker_that_stops_gives_its_job_back_uncounted(workshop: Workshop) -> None:
