@@ -23,3 +23,4 @@ def test_a_signal_ends_a_worker_whose_store_never_opens() -> None:
     finally:
         killing.cancel()
         worker.kill()
+        worker.communicate()
