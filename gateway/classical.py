@@ -11,9 +11,10 @@ from gateway.adapters.database.datasets import DatabaseDatasets
 from gateway.adapters.database.models import DatabaseModels
 from gateway.adapters.database.training_jobs import DatabaseJobs
 from gateway.adapters.database.workers_roll import DatabaseRoll
-from gateway.adapters.model_watch import ChampionWatch, FraudModel
+from gateway.adapters.model_watch import ChampionWatch, FraudModel, PairFeatures
 from gateway.adapters.onnx_models import OnnxPredictor
 from gateway.adapters.tables.files import FolderFiles
+from gateway.adapters.tables.sweeping import Sweep
 from gateway.adapters.weights import StoredWeights
 from gateway.catalog import Catalog
 from gateway.errors import StoreUnavailable
@@ -55,19 +56,26 @@ class Classical:
             settings.dataset_max_columns,
             settings.dataset_checks,
         )
+        self._sweep = Sweep(settings.datasets_dir, self._datasets)
         self._models = DatabaseModels(database)
         self._weights = StoredWeights(settings.models_url, settings.s3)
-        self._predictor = OnnxPredictor(self._weights, settings.hot_models, self._threads)
+        self._predictor = OnnxPredictor(
+            self._weights, settings.hot_models, settings.hot_models_bytes, self._threads
+        )
         self.champions = ChampionWatch(self._models, self._predictor, settings.model_poll_s)
         pair: tuple[tuple[Pair, str, int], ...] = (
             ("fraud", settings.fraud_model_url, 2),
             ("fraud_scenario", settings.fraud_scenario_model_url, 4),
         )
+        features, poll_s = PairFeatures(), settings.model_poll_s
         self._pair = {
-            which: FraudModel(url, settings.s3, range(labels), settings.model_poll_s, self._threads)
+            which: FraudModel(url, settings.s3, range(labels), poll_s, self._threads, features)
             for which, url, labels in pair
             if url
         }
+        self._probing = ThreadPoolExecutor(1, thread_name_prefix="folder probe")
+        probes = {"datasets": self._look_at_folder, "models": self._look_at_weights}
+        self._status = TrainingStatus(self._roll, probes)
 
     def desks(self, guards: Guards, catalog: Catalog, inference: Inference) -> ClassicalDesks:
         """`catalog` knows the champions already."""
@@ -85,32 +93,36 @@ class Classical:
             models=ModelDesk(self._models),
             predictions=predictions,
             open_inference=OpenInference(inference, catalog, predictions, self._settings.max_instances),
-            status=TrainingStatus(
-                self._roll, {"datasets": self._look_at_folder, "models": self._look_at_weights}
-            ),
+            status=self._status,
         )
 
     def start(self) -> None:
         """Inside the running loop."""
         for watch in (self.champions, *self._pair.values()):
             watch.start()
+        self._sweep.start()
 
     async def sweep(self) -> None:
         """Removes what uploads of crashed gateways have left; the store is open."""
-        await self._files.sweep(await self._datasets.files())
+        await self._sweep.sweep()
 
     async def _look_at_weights(self) -> None:
         await self._weights.has("0" * 64)
 
     async def _look_at_folder(self) -> None:
-        if not await asyncio.to_thread(_may_be_written, self._settings.datasets_dir):
+        # In a thread of its own: a folder of a file server that is gone holds it for ever.
+        loop = asyncio.get_running_loop()
+        if not await loop.run_in_executor(self._probing, _may_be_written, self._settings.datasets_dir):
             raise StoreUnavailable("The folder of data sets cannot be written.")
 
     async def close(self) -> None:
         for watch in (self.champions, *self._pair.values()):
             await watch.close()
+        await self._sweep.close()
+        await self._status.close()
         await self._predictor.close()
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        for threads in (self._threads, self._probing):
+            threads.shutdown(wait=False, cancel_futures=True)
 
 
 def _may_be_written(folder: Path) -> bool:

@@ -114,6 +114,10 @@ class StoreUnavailable(GatewayError):
     code = Code.STORE_UNAVAILABLE
 
 
+class NotKept(StoreUnavailable):
+    """Surely nothing was written, and nothing will be."""
+
+
 class Conflict(GatewayError):
     """What is asked for contradicts what is there."""
 

@@ -13,7 +13,7 @@ from gateway.errors import InvalidRequest, ModelNotFound, ModelUnavailable, Payl
 from gateway.guards import Guards, may_ask_models
 from gateway.training.facts import Cell, ColumnType, Feature, ModelVersion, Predicted, Signature
 from gateway.training.models import trained
-from gateway.training.ports import Champions, ModelShelf, Predictor, WatchedFile
+from gateway.training.ports import Champions, LoadedFile, ModelShelf, Predictor, WatchedFile
 
 Pair = Literal["fraud", "fraud_scenario"]
 Row = tuple[Cell, ...]
@@ -23,6 +23,7 @@ MAX_ROWS = 1_000  # of a request
 _LONG_READ = 2_000  # cells; checking one takes about 0.3 microseconds, and more of them go to a thread
 _PINNED_S = 2.0  # how long a version that was asked for by number is believed to be there
 _MOST_PINNED = 1_024
+_MOST_TOLD = 100  # champions on the status page by name; the others are counted
 _LARGEST = 3.4028234663852886e38  # of float32, in which models compute
 _LARGEST_INTEGER = 1 << 53  # beyond it a double, and JSON with it, skips integers
 
@@ -60,16 +61,12 @@ class Predictions:
         """As predict(), of `count` rows that `read` makes for the signature of the model that answers."""
         may_ask_models(caller)
         _check_count(count)
+        # Without a place: while the weights' store hangs, those who wait for it are in nobody's way.
+        model, loaded = await self._loaded(name, version)
         with self._guards.place():
-            model = await self.chosen(name, version)
-            try:
-                return await self._answered(model, count, read)
-            except ModelUnavailable:
-                # Deleted or replaced since the last look, and its weights are gone already.
-                newer = await self._shelf.get(name, version)
-                if newer.sha256 == model.sha256:
-                    raise
-                return await self._answered(newer, count, read)
+            rows = await _rows(model.signature, count, read)
+            predictions = await loaded.predict(rows)
+        return Predicted(model.name, str(model.version), model.signature.labels, predictions)
 
     async def pair(self, caller: Caller, which: Pair, instances: Sequence[Any]) -> Predicted:
         """By the model file of the fraud pair. Raises as predict() does, ModelNotFound when that model is not
@@ -79,8 +76,8 @@ class Predictions:
         if watched is None:
             raise ModelNotFound("No model is configured for this path.", param=None)
         _check_count(len(instances))
+        model = watched.current()
         with self._guards.place():
-            model = watched.current()
             rows = await _rows(
                 model.signature, len(instances), lambda signature: read_rows(signature, instances)
             )
@@ -124,16 +121,24 @@ class Predictions:
 
     def facts(self) -> dict[str, Any]:
         """What is served, for people."""
+        champions = sorted(self._champions.all(), key=lambda model: model.name)
         return {
-            "champions": len(self._champions.all()),
+            "champions": [{"name": one.name, "version": one.version} for one in champions[:_MOST_TOLD]],
+            "more_champions": max(0, len(champions) - _MOST_TOLD),
             "unavailable": len(self._champions.unavailable()),
             **{name: watched.state for name, watched in self._pair.items()},
         }
 
-    async def _answered(self, model: ModelVersion, count: int, read: Read) -> Predicted:
-        rows = await _rows(model.signature, count, read)
-        predictions = await self._predictor.predict(model, rows)
-        return Predicted(model.name, str(model.version), model.signature.labels, predictions)
+    async def _loaded(self, name: str, version: int | None) -> tuple[ModelVersion, LoadedFile]:
+        model = await self.chosen(name, version)
+        try:
+            return model, await self._predictor.load(model)
+        except ModelUnavailable:
+            # Deleted or replaced since the last look, and its weights are gone already.
+            newer = await self._shelf.get(name, version)
+            if newer.sha256 == model.sha256:
+                raise
+            return newer, await self._predictor.load(newer)
 
 
 def label_text(label: Cell) -> str:

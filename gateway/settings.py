@@ -118,6 +118,7 @@ class Settings(BaseSettings):
     training_most_open: int = Field(20, ge=1)  # jobs of one key that are not over
     model_poll_s: float = Field(2.0, gt=0)  # how soon a new champion is served
     hot_models: int = Field(32, ge=1)  # loaded at once
+    hot_models_bytes: int = Field(512 << 20, ge=1)  # of their files; in memory four to six times that
     fraud_model_url: str = ""  # an ONNX file: a path or s3://bucket/key; empty: /predict answers 404
     fraud_scenario_model_url: str = ""
 
@@ -126,6 +127,7 @@ class Settings(BaseSettings):
     training_workers: int = Field(1, ge=1)  # fits at once
     training_threads: int = Field(1, ge=1)  # of each fit
     training_timeout_s: float = Field(3600.0, gt=0)  # of a fit
+    training_memory_mb: int = Field(4096, ge=1024)  # of a fit, 300 of them taken when it begins
     training_lease_s: float = Field(30.0, gt=0)  # what a dead worker was doing is another's after this
     training_dir: Path = Path("state/training")  # scratch, emptied by the worker
     ray_address: str = ""  # empty: a Ray of its own

@@ -71,7 +71,8 @@ def assembled(settings: Settings, database: Database, engine: Engine, registry: 
     return Worker(
         Trainings(queue, datasets, data, engine, registry, weights, bench),
         Chores(DatabaseChores(database), data, bench.owner, remote=remote, lease_s=_STEP_S),
-        Mirroring(DatabaseMirror(database, bench.owner), registry, weights),
+        # A round's time: a call past its deadline, and one that just keeps it.
+        Mirroring(DatabaseMirror(database, bench.owner, 2 * settings.registry_timeout_s), registry, weights),
         DatabaseRoll(database, remote=remote),
         bench,
         settings.training_engine,
@@ -81,8 +82,15 @@ def assembled(settings: Settings, database: Database, engine: Engine, registry: 
 
 def _engine(settings: Settings) -> Engine:
     if settings.training_engine == "ray":
-        return RayEngine(settings.training_workers, settings.training_timeout_s, settings.ray_address)
-    return LocalEngine(settings.training_workers, settings.training_timeout_s)
+        return RayEngine(
+            settings.training_workers,
+            settings.training_timeout_s,
+            settings.ray_address,
+            memory_mb=settings.training_memory_mb,
+        )
+    return LocalEngine(
+        settings.training_workers, settings.training_timeout_s, memory_mb=settings.training_memory_mb
+    )
 
 
 def _place(settings: Settings) -> Place:

@@ -1,4 +1,4 @@
-"""DVC's command, run in the folder of data sets: one at a time, with a deadline, alone with its settings.
+"""DVC's command, run in one of its repositories: one at a time, with a deadline, alone with its settings.
 
 The command and not its library: half a gigabyte of foreign modules and their threads end with it, and a step
 that hangs can be killed. Starting it costs 1.5 s, so the commands of a step share a process.
@@ -31,7 +31,7 @@ for arguments in json.loads(sys.argv[3]):
 """
 _LOOK_S = 0.2  # between two tries at a lock that somebody has
 _CONNECT_S, _READ_S = 10, 60
-_TOO_SLOW = "DVC took too long."
+TOO_SLOW = "DVC took too long."
 # What its words mean, first match wins. DVC has exit codes for nothing of this.
 _FAULTS = (
     (("No space left on device", "Disk quota exceeded"), "The disk of data sets or of their remote is full."),
@@ -50,16 +50,19 @@ _FAULTS = (
     (("Unable to acquire lock", "is busy"), "Somebody else works in the folder of data sets."),
     (("missing-files", "do not exist neither in cache", "failed to pull", "Checkout failed"),
      "The remote does not have the file."),
+    (("unable to read: ", ".dvc' is invalid", ".dvc' validation failed"),
+     "A '.dvc' file in the folder of data sets is damaged."),
     (("Permission denied", "Read-only file system"), "The folder of data sets cannot be written."),
 )  # fmt: skip
 
 
 class DvcCommand:
-    """`remote`: a folder or s3://bucket/prefix; empty: none. `timeout_s`: of one step, its wait included."""
+    """`folder`: the repository, made where it is none. `remote`: a folder or s3://bucket/prefix; empty: none.
+    `timeout_s`: of one step, its wait included. `cache`: another repository's, as seen from `.dvc`."""
 
-    def __init__(self, folder: Path, remote: str, s3: S3, timeout_s: float) -> None:
+    def __init__(self, folder: Path, remote: str, s3: S3, timeout_s: float, cache: str = "") -> None:
         self._folder = folder.absolute()
-        self._remote = remote
+        self._settings = _config(remote, s3, cache).encode()
         self._s3 = s3
         self._timeout_s = timeout_s
         self._turn = asyncio.Lock()
@@ -77,19 +80,18 @@ class DvcCommand:
                     # Whoever wrote it is gone. DVC would look for its process id, which another process, or
                     # one in another container, may have by now.
                     (self._folder / ".dvc/tmp/rwlock").unlink(missing_ok=True)
-                    if not (self._folder / ".dvc/config").exists():
-                        await self.run(["init", "--no-scm", "--quiet"])
                     await asyncio.to_thread(self._configure)
                     yield
                 finally:
                     os.close(self._lock)
         except TimeoutError:
-            raise StepFailed(_TOO_SLOW) from None
+            raise StepFailed(TOO_SLOW) from None
         except OSError as error:
             raise StepFailed(_fault(os.strerror(error.errno or 0))) from None
 
-    async def run(self, *commands: list[str]) -> None:
-        """Inside a step, one after the other. Raises StepFailed at the first that fails."""
+    async def run(self, *commands: list[str], within_s: float | None = None) -> None:
+        """Inside a step, one after the other; killed after `within_s`, or with the step. Raises StepFailed at
+        the first that fails."""
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-P", "-c", _BOOT, str(_ROOT), str(os.getpid()), json.dumps(commands)),
             cwd=self._folder,
@@ -101,7 +103,8 @@ class DvcCommand:
             pass_fds=(self._lock,),
         )
         try:
-            said, _ = await process.communicate()
+            async with asyncio.timeout(within_s):
+                said, _ = await process.communicate()
         finally:
             if process.returncode is None:
                 with contextlib.suppress(ProcessLookupError):
@@ -135,19 +138,29 @@ class DvcCommand:
         return {**given, **ours}
 
     def _configure(self) -> None:
-        """The settings as they are now, so that a person's `dvc pull` finds the remote too."""
+        """The settings as they are now, so that a person's `dvc pull` finds the remote too. `dvc init` would
+        write no more, and refuse a `.dvc` that a crash has left without them."""
         file = self._folder / ".dvc/config"
-        text = _config(self._remote, self._s3)
-        if file.read_text(encoding="utf-8") != text:
-            part = file.with_name("config.part")
-            part.write_text(text, encoding="utf-8")
-            part.replace(file)
+        if not file.exists() or file.read_bytes() != self._settings:
+            write_whole(file, self._settings)
 
 
-def _config(remote: str, s3: S3) -> str:
+def write_whole(file: Path, content: bytes) -> None:
+    """All of it or nothing, also after a power cut. Its folder is made."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    part = file.with_name(f"{file.name}.part")
+    with part.open("wb") as written:
+        written.write(content)
+        written.flush()
+        os.fsync(written.fileno())
+    part.replace(file)
+
+
+def _config(remote: str, s3: S3, cache: str) -> str:
     core = {"no_scm": "true", "analytics": "false", "check_update": "false"}
     lines = [_section("core", {**core, **({"remote": REMOTE} if remote else {})})]
-    lines.append(_section("cache", {"type": '"reflink,hardlink,copy"'}))
+    kept = {"type": '"reflink,hardlink,copy"'}
+    lines.append(_section("cache", kept | ({"dir": cache} if cache else {})))
     if remote.startswith("s3://"):
         told = {"url": remote, "connect_timeout": str(_CONNECT_S), "read_timeout": str(_READ_S)}
         if s3.endpoint_url:

@@ -1,7 +1,8 @@
 """What is watched, so that a newer model is served without a restart: champions, and files of the fraud pair.
 
 A newer model is loaded and warm before it takes the place of the old one; one that cannot be loaded never
-does.
+does. Champions that nobody was served by yet are loaded as long as none pushes another out of memory; the
+rest of them are loaded when they are asked for.
 """
 
 import asyncio
@@ -16,14 +17,16 @@ from gateway.adapters.weights import WatchedObject
 from gateway.domain import Output, ServedModel
 from gateway.errors import GatewayError, ModelUnavailable
 from gateway.prediction import label_text
-from gateway.tasks import ended
-from gateway.training.facts import ModelVersion
+from gateway.tasks import all_of, ended
+from gateway.training.facts import Feature, ModelVersion
 from gateway.training.ports import ModelShelf, Predictor
 
 log = logging.getLogger(__name__)
 
 UP = "up"
 _NOT_YET = "not loaded yet"
+_LOOK_S = 5.0  # of a look at the champions, at most: what takes longer goes on, and the next look finds it
+_AT_ONCE = 4  # champions that a look loads
 
 
 class _Watch:
@@ -107,27 +110,69 @@ class ChampionWatch(_Watch):
         self._unavailable = {
             name: model for name, model in self._unavailable.items() if champions.get(name) == model
         }
+        newer = []
         for name, model in champions.items():
             served = self._served.get(name)
             if served is None or served.sha256 != model.sha256:
-                try:
+                newer.append(model)
+            else:
+                self._serve(model)
+        until = asyncio.get_running_loop().time() + _LOOK_S
+        turns, pushed_out = asyncio.Semaphore(_AT_ONCE), self._predictor.pushed_out
+        await all_of([self._follow(model, turns, until, pushed_out) for model in newer])
+
+    async def _follow(
+        self, model: ModelVersion, turns: asyncio.Semaphore, until: float, pushed_out: int
+    ) -> None:
+        """Serves it when it is loaded, or when this look has filled the memory. `pushed_out`: as the look
+        began."""
+        try:
+            async with asyncio.timeout_at(until), turns:
+                if model.name in self._served or self._predictor.pushed_out == pushed_out:
                     await self._predictor.load(model)
-                except ModelUnavailable:
-                    self._unavailable[name] = model
-                    continue
-            self._served[name] = model
-            self._unavailable.pop(name, None)
+        except (ModelUnavailable, TimeoutError):
+            self._unavailable[model.name] = model
+        else:
+            self._serve(model)
+
+    def _serve(self, model: ModelVersion) -> None:
+        self._served[model.name] = model
+        self._unavailable.pop(model.name, None)
+
+
+class PairFeatures:
+    """What both of the fraud pair take: the features of the first file that was loaded, until a restart. A
+    request that fits the pair goes on fitting whatever file takes the place of another."""
+
+    def __init__(self) -> None:
+        self._features: tuple[Feature, ...] | None = None
+
+    def keep(self, features: tuple[Feature, ...]) -> None:
+        """Raises ModelUnavailable for others than those of the pair."""
+        if self._features not in (None, features):
+            raise ModelUnavailable("The model file takes other features than the pair does.")
+        self._features = features
 
 
 class FraudModel(_Watch):
     """Implements WatchedFile: one of the fraud pair, loaded anew when what lies at its address changes."""
 
-    def __init__(self, url: str, s3: S3, labels: Collection[int], poll_s: float, threads: Executor) -> None:
-        """`labels`: what it may answer; a file with others is refused. Raises ValueError for no address."""
+    def __init__(
+        self,
+        url: str,
+        s3: S3,
+        labels: Collection[int],
+        poll_s: float,
+        threads: Executor,
+        features: PairFeatures,
+    ) -> None:
+        """`labels`: what it may answer; a file with others is refused. `features`: the other one's too.
+        Raises ValueError for no address."""
         super().__init__(poll_s)
         self._object = WatchedObject(url, s3)
         self._labels = frozenset(labels)
         self._threads = threads
+        self._features = features
         self._model: LoadedModel | None = None
         self._seen: Stamp | None = None  # what was loaded or refused last
         self.state = _NOT_YET
@@ -138,6 +183,13 @@ class FraudModel(_Watch):
         return self._model
 
     async def look(self) -> None:
+        try:
+            await self._look()
+        except Exception:
+            self._say("The model file could not be looked at.")
+            raise
+
+    async def _look(self) -> None:
         try:
             stamp = await self._object.head()
             if stamp is None:
@@ -153,12 +205,16 @@ class FraudModel(_Watch):
             return
         if found is None:
             return  # deleted between the two; the next look tells
-        content, self._seen = found
+        content, stamp = found
         try:
-            self._model = await asyncio.to_thread(self._checked, content)
-            self._say(UP)
+            model = await asyncio.to_thread(self._checked, content)
+            self._features.keep(model.signature.features)
         except ModelUnavailable as error:
             self._say(error.message)
+        else:
+            self._model = model
+            self._say(UP)
+        self._seen = stamp
 
     def _checked(self, content: bytes) -> LoadedModel:
         model = load(content, self._threads)

@@ -9,6 +9,7 @@ import os
 import re
 import stat
 from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -21,7 +22,10 @@ T = TypeVar("T")
 
 MAX_BYTES = 256 << 20  # of a model file
 _BUCKET = re.compile(r"s3://([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:/(.*))?")
-_CONNECT_S, _ASK_S, _CARRY_S = 3.0, 10.0, 120.0  # a connection; a short question; a whole file
+# A connection; a short question, or the silence amid a file that is fetched; a whole file.
+_CONNECT_S, _ASK_S, _CARRY_S = 3.0, 10.0, 120.0
+_PIECE = 64 << 10  # bytes of a file that are not silence
+_FOLDER_THREADS = 4
 _RETRIES = 1
 
 
@@ -81,23 +85,26 @@ def place_of(url: str, s3: S3) -> Place:
 class _Folder:
     def __init__(self, root: Path) -> None:
         self._root = root
+        # A folder of a file server that is gone holds threads for ever: its own, not the process's.
+        self._threads = ThreadPoolExecutor(_FOLDER_THREADS, thread_name_prefix="model files")
 
     async def head(self, key: str) -> Stamp | None:
-        return await self._threaded(_file_stamp, self._root / key)
+        return await self._threaded(_ASK_S, _file_stamp, self._root / key)
 
     async def get(self, key: str) -> tuple[bytes, Stamp] | None:
-        return await self._threaded(_read, self._root / key)
+        return await self._threaded(_CARRY_S, _read, self._root / key)
 
     async def put(self, key: str, data: bytes) -> None:
-        await self._threaded(_write, self._root / key, data)
+        await self._threaded(_CARRY_S, _write, self._root / key, data)
 
     async def delete(self, key: str) -> None:
-        await self._threaded(lambda: (self._root / key).unlink(missing_ok=True))
+        await self._threaded(_ASK_S, lambda: (self._root / key).unlink(missing_ok=True))
 
-    async def _threaded(self, work: Callable[..., T], *given: Any) -> T:
+    async def _threaded(self, timeout_s: float, work: Callable[..., T], *given: Any) -> T:
         try:
-            return await asyncio.to_thread(work, *given)
-        except OSError:
+            async with asyncio.timeout(timeout_s):
+                return await asyncio.get_running_loop().run_in_executor(self._threads, work, *given)
+        except OSError:  # TimeoutError is one
             raise _unusable() from None
 
 
@@ -116,10 +123,15 @@ class _Bucket:
 
     async def get(self, key: str) -> tuple[bytes, Stamp] | None:
         async def ask(obstore: Any, store: Any) -> tuple[bytes, Stamp]:
-            found = await obstore.get_async(store, key)
-            stamp = _stamp(found.meta)
-            _check_size(stamp.size)
-            return bytes(await found.bytes_async()), stamp
+            data, now = bytearray(), asyncio.get_running_loop().time
+            async with asyncio.timeout(_ASK_S) as silence:
+                found = await obstore.get_async(store, key)
+                stamp = _stamp(found.meta)
+                _check_size(stamp.size)
+                async for piece in found.stream(_PIECE):
+                    data += piece
+                    silence.reschedule(now() + _ASK_S)
+            return bytes(data), stamp
 
         return await self._asked(ask, _CARRY_S)
 

@@ -29,12 +29,14 @@ _WARM_UP_S = 5.0  # a file that needs more for two rows is refused
 _NO_FOLDER = os.devnull  # where a file's data would be looked for when it says that they lie in others
 _TOLERANCE = 1e-3  # of probabilities: float32 sums of many trees leave 0..1 by some 1e-6
 _REFUSED_S = 5.0  # how long a file that could not be loaded is not asked for again
+_LOAD_WAIT_S = 5.0  # how long a model that is being loaded is waited for, by all who ask for it
+_LOADS = 4  # at once: each holds its file in memory, and a session of five times that
 
 
 class LoadedModel:
     """Implements LoadedFile. A request under way keeps it alive, whatever takes its place."""
 
-    def __init__(self, session: Any, signature: Signature, sha256: str, threads: Executor) -> None:
+    def __init__(self, session: Any, signature: Signature, content: bytes, threads: Executor) -> None:
         # Made by load() alone, which has imported numpy in a thread: 0.2 s that most deployments never need.
         import numpy as np  # noqa: PLC0415
 
@@ -43,7 +45,8 @@ class LoadedModel:
         self._threads = threads
         self._row_s = 0.0
         self.signature = signature
-        self.sha256 = sha256
+        self.sha256 = hashlib.sha256(content).hexdigest()
+        self.size = len(content)  # of the file
         self._names = [label_text(label) for label in signature.labels]
         kinds = [feature.type for feature in signature.features]
         self._numbers = [place for place, kind in enumerate(kinds) if kind is not ColumnType.TEXT]
@@ -112,9 +115,11 @@ class LoadedModel:
 
     def _predictions(self, labels: Any, probabilities: Any) -> list[Prediction]:
         kinds, names = self.signature.labels, self._names
+        # A float32 has some 7 digits; as a double it would be told with 17.
+        shares = [[float(f"{share:.6g}") for share in row] for row in probabilities.tolist()]
         return [
             Prediction(kinds[label], row[label], dict(zip(names, row, strict=True)))
-            for label, row in zip(labels.tolist(), probabilities.tolist(), strict=True)
+            for label, row in zip(labels.tolist(), shares, strict=True)
         ]
 
 
@@ -135,7 +140,7 @@ def load(content: bytes, threads: Executor) -> LoadedModel:
         )
         signature = read_signature(session.get_modelmeta().custom_metadata_map["signature"])
         _check_contract(session, signature)
-        model = LoadedModel(session, signature, hashlib.sha256(content).hexdigest(), threads)
+        model = LoadedModel(session, signature, content, threads)
         model.warm_up()
     except ModelUnavailable:
         raise
@@ -162,31 +167,31 @@ def _check_contract(session: Any, signature: Signature) -> None:
 
 
 class OnnxPredictor:
-    """Implements Predictor: the `hot_models` that were asked last are in memory."""
+    """Implements Predictor: the models that were asked last are in memory, as many as both bounds allow, and
+    one at least."""
 
-    def __init__(self, weights: Weights, hot_models: int, threads: Executor) -> None:
-        """`threads` run what would hold up the event loop; theirs is whoever made them."""
+    def __init__(self, weights: Weights, hot_models: int, hot_bytes: int, threads: Executor) -> None:
+        """`hot_bytes`: of the models' files; in memory a forest takes four to six times its file. `threads`
+        run what would hold up the event loop; theirs is whoever made them."""
         self._weights = weights
         self._hot_models = hot_models
+        self._hot_bytes = hot_bytes
         self._threads = threads
+        self._turns = asyncio.Semaphore(_LOADS)
         self._hot: OrderedDict[str, LoadedModel] = OrderedDict()  # by sha256, the one asked last at the end
-        self._loading: dict[str, asyncio.Task[LoadedModel]] = {}
+        # And until when (the loop's time) each is waited for.
+        self._loading: dict[str, tuple[asyncio.Task[LoadedModel], float]] = {}
+        self.pushed_out = 0
         self._refused: dict[str, tuple[str, float]] = {}  # why, and until when it is not tried again
 
     async def close(self) -> None:
         """Ends what is being loaded."""
-        loading = list(self._loading.values())
+        loading = [task for task, _ in self._loading.values()]
         for task in loading:
             task.cancel()
         await asyncio.gather(*loading, return_exceptions=True)
 
-    async def load(self, model: ModelVersion) -> None:
-        await self._model(model)
-
-    async def predict(self, model: ModelVersion, rows: Sequence[Sequence[Cell]]) -> list[Prediction]:
-        return await (await self._model(model)).predict(rows)
-
-    async def _model(self, model: ModelVersion) -> LoadedModel:
+    async def load(self, model: ModelVersion) -> LoadedModel:
         hot = self._hot.get(model.sha256)
         if hot is None:
             hot = await self._loaded(model.sha256)
@@ -197,21 +202,29 @@ class OnnxPredictor:
         return hot
 
     async def _loaded(self, sha256: str) -> LoadedModel:
-        """Loaded once, however many wait for it; who stops waiting does not stop it."""
+        """Loaded once, however many wait for it; who stops waiting does not stop it. All of them wait until
+        the same moment, so that a store that hangs does not gather requests."""
         why, until = self._refused.get(sha256, ("", 0.0))
         wait_s = until - time.monotonic()
         if wait_s > 0:
             raise ModelUnavailable(why, retry_after=wait_s)
-        task = self._loading.get(sha256)
-        if task is None:
-            task = asyncio.create_task(self._load(sha256), name="model loading")
-            self._loading[sha256] = task
-            task.add_done_callback(lambda done: self._over(sha256, done))
-        return await asyncio.shield(task)
+        task, until = self._loading.get(sha256) or self._begun(sha256)
+        try:
+            async with asyncio.timeout_at(until):
+                return await asyncio.shield(task)
+        except TimeoutError:
+            raise ModelUnavailable("The model is still being loaded.", retry_after=_LOAD_WAIT_S) from None
+
+    def _begun(self, sha256: str) -> tuple["asyncio.Task[LoadedModel]", float]:
+        task = asyncio.create_task(self._load(sha256), name="model loading")
+        task.add_done_callback(lambda done: self._over(sha256, done))
+        self._loading[sha256] = task, asyncio.get_running_loop().time() + _LOAD_WAIT_S
+        return self._loading[sha256]
 
     async def _load(self, sha256: str) -> LoadedModel:
-        content = await self._weights.get(sha256)
-        return await asyncio.to_thread(load, content, self._threads)
+        async with self._turns:
+            content = await self._weights.get(sha256)
+            return await asyncio.to_thread(load, content, self._threads)
 
     def _over(self, sha256: str, task: "asyncio.Task[LoadedModel]") -> None:
         del self._loading[sha256]
@@ -221,10 +234,15 @@ class OnnxPredictor:
         if fault is None:
             self._refused.pop(sha256, None)
             self._hot[sha256] = task.result()
-            while len(self._hot) > self._hot_models:
+            while len(self._hot) > 1 and self._crowded():
                 self._hot.popitem(last=False)
+                self.pushed_out += 1
         elif isinstance(fault, ModelUnavailable):
             log.warning("a model cannot be loaded: %s", fault.message)
             now = time.monotonic()
             self._refused = {one: told for one, told in self._refused.items() if told[1] > now}
             self._refused[sha256] = fault.message, now + _REFUSED_S
+
+    def _crowded(self) -> bool:
+        held = sum(model.size for model in self._hot.values())
+        return len(self._hot) > self._hot_models or held > self._hot_bytes

@@ -1,5 +1,6 @@
 """`/v1/datasets`: tables to train on, every version kept."""
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
 from typing import Annotated, Any
 
@@ -9,7 +10,7 @@ from gateway.errors import InvalidRequest
 from gateway.rest.form import form_file
 from gateway.rest.page import CallerOf, Json, Limit
 from gateway.training.datasets import DatasetDesk
-from gateway.training.facts import Column, DatasetVersion, TableFormat
+from gateway.training.facts import Column, DatasetSummary, DatasetVersion, TableFormat
 
 _TYPES: Mapping[str, TableFormat] = {
     "text/csv": TableFormat.CSV,
@@ -49,21 +50,14 @@ def router(desk: DatasetDesk) -> APIRouter:
     async def datasets(caller: CallerOf, after: str | None = None, limit: Limit = 20) -> Response:
         """The newest version of each data set, by name."""
         found = await desk.find(caller, after, limit + 1)
-        data = [brief_answer(version) for version in found[:limit]]
-        return Json({"object": "list", "data": data, "has_more": len(found) > limit})
+        return await asyncio.to_thread(_page, found, limit)
 
     @routes.get("/v1/datasets/{name}")
     async def dataset(name: str, caller: CallerOf, version: VersionOf = None) -> Response:
-        """A version with its first rows, and which others there are."""
+        """A version with its first rows, and the newest others."""
         found = await desk.get(caller, name, version)
         others = await desk.versions(caller, name)
-        return Json(
-            {
-                **version_answer(found),
-                "preview": found.table.preview,
-                "versions": [_listed(other) for other in others],
-            }
-        )
+        return await asyncio.to_thread(_whole, found, others)
 
     @routes.delete("/v1/datasets/{name}", status_code=204)
     async def delete(name: str, caller: CallerOf, version: VersionOf = None) -> Response:
@@ -72,6 +66,19 @@ def router(desk: DatasetDesk) -> APIRouter:
         return Response(status_code=204)
 
     return routes
+
+
+# In threads: two hundred tables of a thousand columns are 150 ms.
+
+
+def _page(found: list[DatasetVersion], limit: int) -> Response:
+    data = [brief_answer(version) for version in found[:limit]]
+    return Json({"object": "list", "data": data, "has_more": len(found) > limit})
+
+
+def _whole(version: DatasetVersion, others: list[DatasetSummary]) -> Response:
+    listed = [_listed(other) for other in others]
+    return Json({**version_answer(version), "preview": version.table.preview, "versions": listed})
 
 
 def version_answer(version: DatasetVersion) -> dict[str, Any]:
@@ -116,17 +123,17 @@ def _column(column: Column) -> dict[str, Any]:
     }
 
 
-def _listed(version: DatasetVersion) -> dict[str, Any]:
+def _listed(version: DatasetSummary) -> dict[str, Any]:
     return {
         "version": version.version,
         "created_at": int(version.created_at.timestamp()),
-        "rows": version.table.rows,
-        "sha256": version.table.sha256,
+        "rows": version.rows,
+        "sha256": version.sha256,
         "dvc": _dvc(version),
     }
 
 
-def _dvc(version: DatasetVersion) -> dict[str, Any]:
+def _dvc(version: DatasetVersion | DatasetSummary) -> dict[str, Any]:
     return {
         "state": version.kept.value,
         "hash": version.dvc_hash,

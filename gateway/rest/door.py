@@ -180,9 +180,10 @@ class _Answer:
         if self._is_whole:
             return
         if exchange.status:
-            event = error_event(error, exchange.path, exchange.request_id) if exchange.stream else b""
+            told = (error, exchange.method, exchange.path, exchange.request_id)
+            event = error_event(*told) if exchange.stream else b""
             await self._send({"type": "http.response.body", "body": event, "more_body": False})
             return
-        status, headers, body = error_response(error, exchange.path, exchange.request_id)
+        status, headers, body = error_response(error, exchange.method, exchange.path, exchange.request_id)
         await self({"type": "http.response.start", "status": status, "headers": headers})
         await self({"type": "http.response.body", "body": body})

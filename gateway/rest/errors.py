@@ -50,18 +50,18 @@ HTTP: Mapping[Code, _Http] = {
 }
 
 
-def speaks_openai(path: str) -> bool:
+def speaks_openai(method: str, path: str) -> bool:
     """Whether clients of this path expect OpenAI's error shape."""
     if path.startswith("/v1/models"):
-        return ":" not in path and not path.endswith("/versions")
+        return method == "GET" and ":" not in path and not path.endswith("/versions")
     return path in ("/v1/chat/completions", "/v1/embeddings")
 
 
-def error_body(error: GatewayError, path: str, trace_id: str) -> dict[str, Any]:
+def error_body(error: GatewayError, method: str, path: str, trace_id: str) -> dict[str, Any]:
     """The JSON body of a refusal."""
     http = HTTP[error.code]
     message = f"{error.message} {error.detail}" if error.detail else error.message
-    if speaks_openai(path):
+    if speaks_openai(method, path):
         told = {"message": message, "type": http.openai_type, "param": error.param, "code": http.openai_code}
         return {"error": told}
     ours: dict[str, Any] = {
@@ -74,10 +74,12 @@ def error_body(error: GatewayError, path: str, trace_id: str) -> dict[str, Any]:
     return {"error": message, **ours} if path.startswith("/v2") else ours
 
 
-def error_response(error: GatewayError, path: str, trace_id: str) -> tuple[int, list[Header], bytes]:
+def error_response(
+    error: GatewayError, method: str, path: str, trace_id: str
+) -> tuple[int, list[Header], bytes]:
     """Status, headers and body of a refusal."""
     http = HTTP[error.code]
-    body = orjson.dumps(error_body(error, path, trace_id))
+    body = orjson.dumps(error_body(error, method, path, trace_id))
     headers = [
         (b"content-type", b"application/json"),
         (b"content-length", b"%d" % len(body)),
@@ -91,6 +93,6 @@ def error_response(error: GatewayError, path: str, trace_id: str) -> tuple[int, 
     return http.status, headers, body
 
 
-def error_event(error: GatewayError, path: str, trace_id: str) -> bytes:
+def error_event(error: GatewayError, method: str, path: str, trace_id: str) -> bytes:
     """The SSE event that ends a stream which broke after its head was sent."""
-    return b"data: " + orjson.dumps(error_body(error, path, trace_id)) + b"\n\n"
+    return b"data: " + orjson.dumps(error_body(error, method, path, trace_id)) + b"\n\n"

@@ -82,7 +82,7 @@ def pages(desks: Desks, observer: Observer, bounds: Bounds, max_instances: int) 
     async def refused(request: Request, error: GatewayError) -> Response:
         exchange = exchange_of(request)
         exchange.code = error.code
-        status, headers, body = error_response(error, exchange.path, exchange.request_id)
+        status, headers, body = error_response(error, exchange.method, exchange.path, exchange.request_id)
         return Response(body, status, {name.decode(): value.decode() for name, value in headers})
 
     @app.exception_handler(RequestValidationError)

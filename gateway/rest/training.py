@@ -1,12 +1,16 @@
 """Training over REST: model classes, jobs, and the versions of models that come of them."""
 
+import asyncio
+from collections.abc import Iterable
 from typing import Annotated, Any
 
 import orjson
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 
 from gateway.chat.request import Bounds, parse_json
+from gateway.domain import Caller
 from gateway.errors import InvalidRequest
+from gateway.guards import may_train
 from gateway.rest.page import CallerOf, Json, Limit, once_of
 from gateway.training.asks import TrainingAsk, read_training_ask
 from gateway.training.facts import JobEvent, JobState, ModelVersion, TrainingJob
@@ -18,6 +22,15 @@ _MOST = 2**31 - 1  # of a number that the store keeps
 Version = Annotated[int, Query(ge=1, le=_MOST)]
 
 
+async def _trainer(caller: CallerOf) -> Caller:
+    """Who may not train learns so before anything that they sent is looked at."""
+    may_train(caller)
+    return caller
+
+
+TrainerOf = Annotated[Caller, Depends(_trainer)]
+
+
 def router(desk: TrainingDesk, models: ModelDesk, bounds: Bounds) -> APIRouter:
     """The routes over the desks."""
     routes = APIRouter(tags=["training"])
@@ -25,7 +38,7 @@ def router(desk: TrainingDesk, models: ModelDesk, bounds: Bounds) -> APIRouter:
     _models(routes, models, bounds)
 
     @routes.get("/v1/model-classes")
-    async def classes(caller: CallerOf) -> Response:
+    async def classes(caller: TrainerOf) -> Response:
         """What can be trained, with the JSON Schema of its hyper-parameters."""
         data = [
             {"name": one.name, "title": one.title, "estimator": one.estimator, "schema": one.schema}
@@ -38,14 +51,14 @@ def router(desk: TrainingDesk, models: ModelDesk, bounds: Bounds) -> APIRouter:
 
 def _jobs(routes: APIRouter, desk: TrainingDesk, bounds: Bounds) -> None:
     @routes.post("/v1/training-jobs", status_code=202)
-    async def start(request: Request, caller: CallerOf) -> Response:
+    async def start(request: Request, caller: TrainerOf) -> Response:
         """Queues a training; `Idempotency-Key` makes it one however often it is sent."""
         body = await request.body()
         once = once_of(request, "training-jobs", body)
         return _queued(await desk.start(caller, _ask(body, bounds), once))
 
     @routes.post("/v1/models/{name}:retrain", status_code=202)
-    async def retrain(name: str, request: Request, caller: CallerOf) -> Response:
+    async def retrain(name: str, request: Request, caller: TrainerOf) -> Response:
         """Queues a training like the champion's, but for what the body says; an empty one is fine."""
         body = await request.body()
         once = once_of(request, f"{name}:retrain", body)
@@ -54,7 +67,7 @@ def _jobs(routes: APIRouter, desk: TrainingDesk, bounds: Bounds) -> None:
 
     @routes.get("/v1/training-jobs")
     async def jobs(
-        caller: CallerOf,
+        caller: TrainerOf,
         model: str | None = None,
         status: JobState | None = None,
         after: str | None = None,
@@ -62,17 +75,17 @@ def _jobs(routes: APIRouter, desk: TrainingDesk, bounds: Bounds) -> None:
     ) -> Response:
         """A page, newest first."""
         found = await desk.find(caller, model=model, state=status, after=after, limit=limit + 1)
-        data = [job_answer(job) for job in found[:limit]]
-        return Json({"object": "list", "data": data, "has_more": len(found) > limit})
+        data = [_listed(job) for job in found[:limit]]
+        return await _list(data, more=len(found) > limit)
 
     @routes.get("/v1/training-jobs/{job_id}")
-    async def job(job_id: str, caller: CallerOf) -> Response:
+    async def job(job_id: str, caller: TrainerOf) -> Response:
         """How far it is."""
         return Json(job_answer(await desk.get(caller, job_id)))
 
     @routes.get("/v1/training-jobs/{job_id}/events")
     async def events(
-        job_id: str, caller: CallerOf, after: Annotated[int, Query(ge=0, le=_MOST)] = 0, limit: Limit = 100
+        job_id: str, caller: TrainerOf, after: Annotated[int, Query(ge=0, le=_MOST)] = 0, limit: Limit = 100
     ) -> Response:
         """Its log from behind the number `after`, oldest first."""
         found = await desk.events(caller, job_id, after, limit + 1)
@@ -80,12 +93,12 @@ def _jobs(routes: APIRouter, desk: TrainingDesk, bounds: Bounds) -> None:
         return Json({"object": "list", "data": data, "has_more": len(found) > limit})
 
     @routes.post("/v1/training-jobs/{job_id}:cancel")
-    async def cancel(job_id: str, caller: CallerOf) -> Response:
+    async def cancel(job_id: str, caller: TrainerOf) -> Response:
         """A queued job is cancelled at once, a running one soon; one that is over stays as it is."""
         return Json(job_answer(await desk.cancel(caller, job_id)))
 
     @routes.delete("/v1/training-jobs/{job_id}", status_code=204)
-    async def delete(job_id: str, caller: CallerOf) -> Response:
+    async def delete(job_id: str, caller: TrainerOf) -> Response:
         """With its log; the model that came of it stays."""
         await desk.delete(caller, job_id)
         return Response(status_code=204)
@@ -95,11 +108,10 @@ def _models(routes: APIRouter, models: ModelDesk, bounds: Bounds) -> None:
     @routes.get("/v1/models/{name}/versions")
     async def versions(name: str, caller: CallerOf) -> Response:
         """All that are kept, newest first."""
-        data = [version_answer(version) for version in await models.versions(caller, name)]
-        return Json({"object": "list", "data": data, "has_more": False})
+        return await _list(map(version_answer, await models.versions(caller, name)))
 
     @routes.post("/v1/models/{name}:promote")
-    async def promote(name: str, request: Request, caller: CallerOf) -> Response:
+    async def promote(name: str, request: Request, caller: TrainerOf) -> Response:
         """`{"version": 2}`: what is predicted with from now on."""
         payload = parse_json(await request.body(), bounds)
         version = payload.get("version")
@@ -111,7 +123,7 @@ def _models(routes: APIRouter, models: ModelDesk, bounds: Bounds) -> None:
 
     @routes.delete("/v1/models/{name}", status_code=204)
     async def delete(
-        name: str, request: Request, caller: CallerOf, version: Version | None = None
+        name: str, request: Request, caller: TrainerOf, version: Version | None = None
     ) -> Response:
         """One version, or without `version` the model with all of them."""
         if request.query_params.keys() - {"version"}:
@@ -119,6 +131,11 @@ def _models(routes: APIRouter, models: ModelDesk, bounds: Bounds) -> None:
             raise InvalidRequest("Only 'version' is read.", param="request")
         await models.delete(caller, name, version)
         return Response(status_code=204)
+
+
+async def _list(data: Iterable[object], *, more: bool = False) -> Response:
+    """Off the loop: signatures of a thousand features each are megabytes."""
+    return await asyncio.to_thread(lambda: Json({"object": "list", "data": [*data], "has_more": more}))
 
 
 def _ask(body: bytes, bounds: Bounds) -> TrainingAsk:
@@ -143,6 +160,7 @@ def job_answer(job: TrainingJob) -> dict[str, Any]:
         "dataset": f"{request.dataset}@{request.dataset_version}",
         "target": request.target,
         "features": request.features,
+        "feature_count": job.feature_count,
         "hyperparameters": dict(request.hyperparameters),
         "test_share": request.test_share,
         "seed": request.seed,
@@ -156,6 +174,13 @@ def job_answer(job: TrainingJob) -> dict[str, Any]:
         "metrics": dict(job.metrics),
         "error": {"code": job.error_code, "message": job.error} if job.error_code else None,
     }
+
+
+def _listed(job: TrainingJob) -> dict[str, Any]:
+    """The job as a list has it: the names of a thousand features would be megabytes of a page."""
+    answer = job_answer(job)
+    del answer["features"]
+    return answer
 
 
 def event_answer(event: JobEvent) -> dict[str, Any]:

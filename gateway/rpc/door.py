@@ -9,7 +9,7 @@ import logging
 import os
 import re
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Mapping
-from contextlib import aclosing, contextmanager
+from contextlib import aclosing, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Never
@@ -48,6 +48,8 @@ class DoorPolicy:
     message_timeout_s: float  # the silence before a caller's next message
     most_streams: int = 64  # answers as a stream at once: they last
     most_public_streams: int = 16  # of them, those without a key
+    public_timeout_s: float = 2.0  # the silence before a message without a key
+    most_public_waiting: int = 16  # calls without a key whose message has not come
 
 
 class Door(grpc.GenericRpcHandler):
@@ -61,6 +63,7 @@ class Door(grpc.GenericRpcHandler):
         self._calls = calls
         self._policy = policy
         self._streams: dict[asyncio.Task[Any], bool] = {}  # and whether it was opened without a key
+        self._waiting: dict[asyncio.Timeout, None] = {}  # calls without a key, the oldest first
         self._closing = False
 
     def service(self, handler_call_details: grpc.HandlerCallDetails) -> "grpc.RpcMethodHandler[bytes, bytes]":
@@ -161,13 +164,36 @@ class Door(grpc.GenericRpcHandler):
     async def _messages(self, procedure: Procedure, context: Context) -> AsyncGenerator[Message, None]:
         while True:
             try:
-                async with asyncio.timeout(self._policy.message_timeout_s):
+                async with self._patience(procedure):
                     raw: object = await context.read()
             except TimeoutError:
                 raise BodyTimeout("The message took too long to arrive.") from None
             if not isinstance(raw, bytes):  # the end
                 return
             yield await _parsed(procedure.request, raw)
+
+    @asynccontextmanager
+    async def _patience(self, procedure: Procedure) -> AsyncIterator[None]:
+        """How long a message is waited for. Raises TimeoutError.
+
+        Anybody may call without a key and stay silent, and each such call has one of the server's places.
+        They are few, and the oldest gives way to the next: an honest caller's message comes with the head."""
+        policy, waiting = self._policy, self._waiting
+        if not procedure.public:
+            async with asyncio.timeout(policy.message_timeout_s):
+                yield
+            return
+        async with asyncio.timeout(policy.public_timeout_s) as limit:
+            if len(waiting) >= policy.most_public_waiting:
+                oldest = next(iter(waiting))
+                del waiting[oldest]
+                if not oldest.expired():
+                    oldest.reschedule(asyncio.get_running_loop().time())
+            waiting[limit] = None
+            try:
+                yield
+            finally:
+                waiting.pop(limit, None)
 
 
 async def _parsed(kind: type[Message], raw: bytes) -> Message:

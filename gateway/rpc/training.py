@@ -1,11 +1,13 @@
 """Model classes and training jobs over gRPC."""
 
+import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import aclosing
 from typing import Any, cast
 
 from gateway.domain import Caller
 from gateway.errors import InvalidRequest, ModelNotFound
+from gateway.guards import may_train
 from gateway.rpc.calls import Call
 from gateway.rpc.convert import page_size, struct, timestamp, unpacked, whole_where_due
 from gateway.rpc.gen import training_pb2 as pb
@@ -42,11 +44,13 @@ class Training:
         return pb.ListModelClassesResponse(classes=classes)
 
     async def start_training(self, asked: pb.StartTrainingRequest, call: Call) -> pb.StartTrainingResponse:
+        may_train(call.caller)
         ask = self._ask(call.caller, asked, asked.model_class)
         job = await self._desk.start(call.caller, ask, call.once("training-jobs", asked))
         return pb.StartTrainingResponse(job=_job(job))
 
     async def retrain_model(self, asked: pb.RetrainModelRequest, call: Call) -> pb.RetrainModelResponse:
+        may_train(call.caller)
         model_class = asked.model_class
         if asked.HasField("hyperparameters") and not model_class:
             model_class = await self._class_of_champion(call.caller, asked.model)
@@ -62,6 +66,7 @@ class Training:
     async def list_training_jobs(
         self, asked: pb.ListTrainingJobsRequest, call: Call
     ) -> pb.ListTrainingJobsResponse:
+        may_train(call.caller)
         size = page_size(asked.limit)
         found = await self._desk.find(
             call.caller,
@@ -70,11 +75,14 @@ class Training:
             after=asked.after if asked.HasField("after") else None,
             limit=size + 1,
         )
-        return pb.ListTrainingJobsResponse(jobs=map(_job, found[:size]), has_more=len(found) > size)
+        # 200 jobs with a hundred metrics each take 9 ms.
+        jobs = await asyncio.to_thread(lambda: [_listed(job) for job in found[:size]])
+        return pb.ListTrainingJobsResponse(jobs=jobs, has_more=len(found) > size)
 
     async def watch_training_job(
         self, asked: pb.WatchTrainingJobRequest, call: Call
     ) -> AsyncIterator[pb.WatchTrainingJobResponse]:
+        may_train(call.caller)
         if not 0 <= asked.after <= _MOST_NUMBER:
             raise InvalidRequest("'after' must be the number of a line, or 0.", param="after")
         watched = self._desk.watch(call.caller, asked.id, asked.after)
@@ -130,6 +138,13 @@ def _state(asked: int) -> JobState | None:
 
 
 def _job(job: TrainingJob) -> pb.TrainingJob:
+    told = _listed(job)
+    told.features.extend(job.request.features)
+    return told
+
+
+def _listed(job: TrainingJob) -> pb.TrainingJob:
+    """As a list has it."""
     request = job.request
     return pb.TrainingJob(
         id=job.id,
@@ -140,7 +155,7 @@ def _job(job: TrainingJob) -> pb.TrainingJob:
         model_class=request.model_class,
         dataset=f"{request.dataset}@{request.dataset_version}",
         target=request.target,
-        features=request.features,
+        feature_count=job.feature_count,
         hyperparameters=struct(request.hyperparameters),
         test_share=request.test_share,
         seed=request.seed,

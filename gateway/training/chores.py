@@ -1,6 +1,7 @@
 """The worker's chores with data sets: into DVC, to the remote, and out again; one step at a time."""
 
 import logging
+from functools import partial
 
 from gateway.training.facts import DatasetVersion, Kept
 from gateway.training.ports import DatasetChores, DataVersions, StepFailed
@@ -28,7 +29,7 @@ class Chores:
             return True
         found = await self._chores.deleted(self._owner, self._lease_s)
         if found is not None:
-            await self._remove(*found)
+            await self._remove(found)
         return found is not None
 
     async def _advance(self, version: DatasetVersion) -> None:
@@ -50,9 +51,9 @@ class Chores:
         assert dvc_hash is not None  # noqa: S101 - what is pushed was versioned
         await self._chores.done(version, self._owner, kept, dvc_hash)
 
-    async def _remove(self, version: DatasetVersion, shared: bool) -> None:
+    async def _remove(self, version: DatasetVersion) -> None:
         try:
-            await self._data.remove(version, shared)
+            await self._data.remove(version, partial(self._chores.shared, version))
         except StepFailed as error:
             log.warning("a deleted data set could not be removed yet: %s", error)
             await self._chores.failed(version, self._owner, str(error))

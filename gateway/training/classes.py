@@ -37,7 +37,9 @@ class ModelClasses:
             return self._known[name]
         except KeyError:
             raise InvalidRequest(
-                f"'model_class' must be one of {', '.join(self._known)}.", param="model_class", detail=name
+                f"'model_class' must be one of {', '.join(self._known)}.",
+                param="model_class",
+                detail=_given(name),
             ) from None
 
     @cached_property
@@ -59,7 +61,9 @@ class _Known:
         for name, value in hyperparameters.items():
             if name not in self._properties:
                 raise InvalidHyperparameters(
-                    f"'{_PARAM}' has a name that the model class does not know.", param=_PARAM, detail=name
+                    f"'{_PARAM}' has a name that the model class does not know.",
+                    param=_PARAM,
+                    detail=_given(name),
                 )
             self._check_kind(name, value)
         try:
@@ -93,6 +97,11 @@ class _Known:
                 )
         name = str(error.instance_path[0])
         return _invalid(name, _wanted(self._properties[name]))
+
+
+def _given(name: str) -> str:
+    """For the caller alone."""
+    return f"Given: '{name}'."
 
 
 def _invalid(name: str, text: str) -> InvalidHyperparameters:

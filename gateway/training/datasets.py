@@ -4,9 +4,12 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 
 from gateway.domain import Caller
+from gateway.errors import InvalidRequest, NotKept
 from gateway.guards import may_train
-from gateway.training.facts import DatasetVersion, TableFormat, checked_name
+from gateway.training.facts import DatasetSummary, DatasetVersion, TableFormat, checked_name
 from gateway.training.ports import DatasetFiles, DatasetShelf, Received
+
+_MOST_LISTED = 50  # versions of a data set
 
 
 class DatasetDesk:
@@ -43,8 +46,14 @@ class DatasetDesk:
             await self._files.keep(received, version.file)
         finally:
             await self._files.discard(received)
-        await self._shelf.add(version)
-        return version, True
+        try:
+            kept = await self._shelf.add(version)
+        except (NotKept, InvalidRequest):
+            await self._files.take_back(version.file)
+            raise
+        if kept is not version:  # the same came at the same time
+            await self._files.take_back(version.file)
+        return kept, kept is version
 
     async def find(self, caller: Caller, after: str | None, limit: int) -> list[DatasetVersion]:
         """The newest version of each data set, by name. Raises Forbidden."""
@@ -56,10 +65,10 @@ class DatasetDesk:
         may_train(caller)
         return await self._shelf.get(name, version)
 
-    async def versions(self, caller: Caller, name: str) -> list[DatasetVersion]:
-        """Newest first. Raises Forbidden, NotFound."""
+    async def versions(self, caller: Caller, name: str) -> list[DatasetSummary]:
+        """The newest 50, newest first. Raises Forbidden, NotFound."""
         may_train(caller)
-        return await self._shelf.versions(name)
+        return await self._shelf.versions(name, _MOST_LISTED)
 
     async def delete(self, caller: Caller, name: str, version: int | None = None) -> None:
         """One version or all of them, also out of DVC, by the worker. Raises Forbidden, NotFound, and

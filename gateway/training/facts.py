@@ -1,6 +1,8 @@
 """The facts of training: data sets, jobs, versions of models. Frozen: a change makes a new one.
 
-Names of data sets, columns and models are their owner's words: they go to callers, to no log or metric."""
+Names of data sets, columns and models are their owner's words: they go to callers, to no log or metric. Over
+250 lines: what the two processes agree on is read together.
+"""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -102,10 +104,29 @@ class DatasetVersion:
     def id(self) -> str:
         return f"{self.name}@{self.version}"
 
+    def same_as(self, other: "DatasetVersion") -> bool:
+        """Whether both are of the same file, read for the same target."""
+        mine, its = self.table, other.table
+        return (mine.sha256, mine.format, self.target) == (its.sha256, its.format, other.target)
+
     @property
     def file(self) -> Path:
         """Relative to the folder of data sets, which is DVC's workspace."""
         return Path(self.name) / str(self.version) / f"data.{self.table.format.value}"
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetSummary:
+    """A line of the list of a data set's versions."""
+
+    version: int
+    created_at: datetime
+    rows: int
+    sha256: str
+    kept: Kept
+    dvc_hash: str | None
+    attempts: int
+    error: str | None
 
 
 # Model classes
@@ -169,6 +190,7 @@ class TrainingJob:
     error: str | None = None  # constant text, or names a field
     model_version: int | None = None  # that came of it
     metrics: Mapping[str, float] = field(default_factory=dict)
+    feature_count: int = 0  # as kept; lists have no names, which may be megabytes
 
 
 @dataclass(frozen=True, slots=True)

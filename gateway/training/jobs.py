@@ -8,7 +8,7 @@ from dataclasses import fields
 from datetime import UTC, datetime
 
 from gateway.domain import Caller
-from gateway.errors import Conflict, InvalidRequest, NotFound
+from gateway.errors import Conflict, InvalidHyperparameters, InvalidRequest, NotFound
 from gateway.guards import may_train
 from gateway.records import Once
 from gateway.training.asks import TrainingAsk
@@ -32,6 +32,7 @@ TakenElsewhere = Callable[
 
 _JOB = re.compile(r"job_[0-9a-f]{32}")
 _TEST_SHARE = 0.2
+_TO_LEARN_FROM = {"linear_svm": 2}  # rows of each class, where one is not enough: it learns on folds of them
 _POLL_S = 0.5  # how often a watched job is looked at
 _PAGE = 100  # events read at once
 
@@ -152,7 +153,15 @@ class TrainingDesk:
         except NotFound:
             raise NotFound("There is no such data set, or no such version of it.", param="dataset") from None
         test_share = _TEST_SHARE if ask.test_share is None else ask.test_share
-        learnt = chosen(version, ask.target, ask.features, test_share)
+        learnt = chosen(
+            version, ask.target, ask.features, test_share, _TO_LEARN_FROM.get(model_class.name, 1)
+        )
+        target = version.table.column(learnt.target)
+        if target is not None and target.distinct > 2 and hyperparameters.get("solver") == "liblinear":
+            raise InvalidHyperparameters(
+                "'hyperparameters.solver': liblinear tells two classes apart, no more.",
+                param="hyperparameters.solver",
+            )
         request = TrainingRequest(
             model=model,
             model_class=model_class.name,

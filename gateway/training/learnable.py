@@ -1,6 +1,7 @@
 """Whether a model can be learnt from a table, told from its statistics alone. Pure.
 
-What the statistics do not tell (how rare the rarest of many classes is) the fit finds out.
+What the statistics do not tell (how rare the classes are of a target that the upload did not name) the fit
+finds out.
 """
 
 import math
@@ -29,15 +30,20 @@ class Chosen:
 
 
 def chosen(
-    version: DatasetVersion, target: str | None, features: Sequence[str] | None, test_share: float
+    version: DatasetVersion,
+    target: str | None,
+    features: Sequence[str] | None,
+    test_share: float,
+    to_learn_from: int = 1,
 ) -> Chosen:
-    """The data set's own target and every usable column, where the caller named none. Raises InvalidDataset,
-    InvalidRequest when nobody named a target."""
+    """The data set's own target and every usable column, where the caller named none. `to_learn_from`: rows
+    of each class that the model class needs. Raises InvalidDataset, InvalidRequest when nobody named a
+    target."""
     name = target or version.target
     if name is None:
         raise InvalidRequest("'target' is required: the data set has none of its own.", param="target")
     table = version.table
-    _check_target(table, name, test_share)
+    _check_target(table, name, test_share, to_learn_from)
     if features is None:
         return _by_default(table, name)
     if name in features:
@@ -52,7 +58,7 @@ def chosen(
     return Chosen(name, _names_of(columns), _note(table, columns, []))
 
 
-def _check_target(table: Table, name: str, test_share: float) -> None:
+def _check_target(table: Table, name: str, test_share: float, to_learn_from: int) -> None:
     column = table.column(name)
     if column is None:
         raise InvalidDataset("The data set has no such column.", param="target")
@@ -66,11 +72,35 @@ def _check_target(table: Table, name: str, test_share: float) -> None:
             f"Each class of the target needs {_ROWS_OF_A_CLASS} rows at least.", param="target"
         )
     held_out = math.ceil(table.rows * test_share)  # as scikit-learn's train_test_split rounds
-    if min(held_out, table.rows - held_out) < column.distinct:
+    learnt = table.rows - held_out
+    fits = held_out >= column.distinct and learnt >= column.distinct * to_learn_from
+    counts = [count for _, count in column.top]
+    if (
+        sum(counts) == table.rows
+    ):  # of a target that the upload did not name the commonest alone may be counted
+        fits = fits and _fit(counts, learnt, to_learn_from)
+    if not fits:
+        more = f", {to_learn_from} rows of it to learn from" if to_learn_from > 1 else ""
         raise InvalidDataset(
-            "There are too few rows: the held out ones and the others must have each class.",
+            f"There are too few rows: the held out ones and the others must have each class{more}.",
             param="test_share",
         )
+
+
+def _fit(counts: Sequence[int], learnt: int, to_learn_from: int) -> bool:
+    """Whether each class stands on both sides when so many rows of all are learnt from, whatever the seed.
+    Each class gets its share rounded down, what is left goes to the largest remainders, and equal ones draw
+    lots (scikit-learn 1.9, utils/extmath.py `_approximate_mode`)."""
+    rows = sum(counts)
+    dealt = [divmod(count * learnt, rows) for count in counts]
+    left = learnt - sum(share for share, _ in dealt)
+    for count, (share, remainder) in zip(counts, dealt, strict=True):
+        before = sum(other > remainder for _, other in dealt)
+        equal = sum(other == remainder for _, other in dealt)
+        least, most = share + (before + equal <= left), share + (before < left)
+        if least < to_learn_from or most >= count:
+            return False
+    return True
 
 
 def _check_features(columns: Sequence[Column]) -> None:
@@ -129,5 +159,5 @@ def _names_of(columns: Sequence[Column]) -> tuple[str, ...]:
 
 def _names(columns: Sequence[str]) -> str:
     """For the caller alone."""
-    more = ", ..." if len(columns) > _NAMED else ""
-    return ", ".join(f"'{name}'" for name in columns[:_NAMED]) + more
+    more = ", ..." if len(columns) > _NAMED else "."
+    return "Columns: " + ", ".join(f"'{name}'" for name in columns[:_NAMED]) + more

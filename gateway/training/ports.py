@@ -4,7 +4,7 @@ The store's shelves fail closed with StoreUnavailable. `owner` is one worker pro
 others may take.
 """
 
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -12,6 +12,7 @@ from typing import Protocol
 from gateway.records import Once
 from gateway.training.facts import (
     Cell,
+    DatasetSummary,
     DatasetVersion,
     JobEvent,
     JobState,
@@ -80,19 +81,24 @@ class DatasetFiles(Protocol):
     async def discard(self, received: Received) -> None:
         """Forgets an upload that became no version."""
 
+    async def take_back(self, file: Path) -> None:
+        """Removes what was kept and became no version."""
+
 
 class DatasetShelf(Protocol):
     async def number(self, name: str) -> int:
         """A version number that nobody else gets; one that is not used leaves a gap."""
 
-    async def add(self, version: DatasetVersion) -> None: ...
+    async def add(self, version: DatasetVersion) -> DatasetVersion:
+        """The version; or the newest one where it has the same content, format and target: then nothing is
+        written. Raises NotKept where that is sure, else StoreUnavailable: it may be written then."""
 
     async def latest(self, name: str) -> DatasetVersion | None: ...
 
     async def get(self, name: str, version: int | None = None) -> DatasetVersion:
         """Without a version the newest. Raises NotFound."""
 
-    async def versions(self, name: str) -> list[DatasetVersion]:
+    async def versions(self, name: str, limit: int) -> list[DatasetSummary]:
         """Newest first. Raises NotFound when there is none."""
 
     async def find(self, after: str | None, limit: int) -> list[DatasetVersion]:
@@ -107,16 +113,20 @@ class DatasetChores(Protocol):
     """What the worker still has to do with data sets."""
 
     async def due(self, owner: str, lease_s: float, remote: bool) -> DatasetVersion | None:
-        """The oldest version whose next step (DVC, and with `remote` the push) is due, leased. A step that
-        failed is due again after a pause that doubles up to ten minutes; it is never given up."""
+        """The oldest version that is due for DVC, else with `remote` the oldest that is due for the push,
+        leased. A step that failed is due again after a pause that doubles up to ten minutes, and never given
+        up."""
 
     async def done(self, version: DatasetVersion, owner: str, kept: Kept, dvc_hash: str) -> None: ...
 
     async def failed(self, version: DatasetVersion, owner: str, error: str) -> None: ...
 
-    async def deleted(self, owner: str, lease_s: float) -> tuple[DatasetVersion, bool] | None:
-        """A deleted version that is still under DVC, leased: its file is to go. And whether another live
-        version has the same content. After failed() it is due again, with the same pauses."""
+    async def deleted(self, owner: str, lease_s: float) -> DatasetVersion | None:
+        """A deleted version that is still under DVC, leased: its file is to go. After failed() it is due
+        again, with the same pauses."""
+
+    async def shared(self, version: DatasetVersion) -> bool:
+        """Whether a live version has the same content now."""
 
     async def forget(self, version: DatasetVersion, owner: str) -> None:
         """It is out of DVC: its row goes too."""
@@ -135,9 +145,9 @@ class DataVersions(Protocol):
         """The file: from the workspace, else the cache, else the remote. Checked against the version's
         sha256."""
 
-    async def remove(self, version: DatasetVersion, shared: bool) -> None:
-        """Takes it out of workspace, cache and remote; with `shared` another version has the same content,
-        and only the workspace loses it."""
+    async def remove(self, version: DatasetVersion, shared: Callable[[], Awaitable[bool]]) -> None:
+        """Takes it out of workspace, cache and remote; only out of the workspace where another version has
+        the same content. `shared` tells that, and is asked last of all."""
 
 
 # Jobs
@@ -158,7 +168,8 @@ class JobShelf(Protocol):
     async def find(
         self, model: str | None, state: JobState | None, after: str | None, limit: int
     ) -> list[TrainingJob]:
-        """A page, newest first. Raises InvalidRequest for an `after` that is no job."""
+        """A page, newest first, without the features' names. Raises InvalidRequest for an `after` that is no
+        job."""
 
     async def events(self, job_id: str, after: int, limit: int) -> list[JobEvent]:
         """From behind the number `after`, oldest first."""
@@ -173,8 +184,8 @@ class JobShelf(Protocol):
 
 class JobQueue(Protocol):
     async def lease(self, owner: str, most: int, lease_s: float, most_attempts: int) -> list[TrainingJob]:
-        """Queued jobs, oldest first, and running ones whose worker is gone; state running now, `attempts`
-        one more. A job over which `most_attempts` workers died has failed and is not given out."""
+        """Running jobs whose worker is gone, and queued ones, by turns of their keys; state running now,
+        `attempts` one more. A job over which `most_attempts` workers died has failed and is not given out."""
 
     async def renew(
         self, owner: str, lease_s: float, job_ids: Collection[str] | None = None
@@ -225,15 +236,18 @@ class RegistryTask:
     kind: str  # promote | delete
     name: str
     version: int
-    sha256: str = ""  # of weights that no version needs any more, when it is a deletion
+    sha256: str  # of the version that was meant: a registry may have given its number again
 
 
 class ModelMirror(Protocol):
-    """One worker's side of the models' shelf. A round is tasks(), each told, mirror(); of many workers one at
-    a time is in one: the others have no tasks, and what they mirror is ignored."""
+    """One worker's side of the models' shelf. A round is tasks(), each told, and mirror() or leave(); of many
+    workers one at a time is in one: the others have no tasks, and what they mirror is ignored."""
 
     async def tasks(self) -> list[RegistryTask]:
         """Oldest first. The registry's versions are to be asked for after this."""
+
+    async def needed(self, sha256: str) -> bool | None:
+        """Whether a version on the shelf has these weights; None: a model that is being registered may."""
 
     async def told(self, task: RegistryTask) -> None: ...
 
@@ -241,9 +255,14 @@ class ModelMirror(Protocol):
         """The shelf becomes what the registry has, but for names with open tasks and names that changed on
         the shelf since the round began: there the shelf is newer."""
 
+    async def leave(self) -> None:
+        """The round is over, whatever came of it."""
+
 
 class Registry(Protocol):
     """MLflow or ClearML, in a process of its own with a deadline. Raises RegistryUnavailable."""
+
+    faults: int  # versions that versions() left out the last time
 
     async def register(self, job: TrainingJob, data: DatasetVersion, fitted: "Fitted") -> ModelVersion:
         """A run (experiment, Task) with parameters, metrics, plots and lineage, and a version of the model
@@ -254,11 +273,12 @@ class Registry(Protocol):
 
     async def versions(self) -> list[tuple[ModelVersion, str]]:
         """Every version with where its weights lie, by the registry; versions whose signature or hash cannot
-        be read are left out and counted in `faults`."""
+        be read are left out and counted."""
 
     async def weights(self, name: str, version: int) -> bytes: ...
 
-    async def tell(self, task: RegistryTask) -> None: ...
+    async def tell(self, task: RegistryTask) -> None:
+        """Told twice is told once. What has the version's number but not its hash is not deleted."""
 
 
 class Weights(Protocol):
@@ -356,14 +376,15 @@ class Engine(Protocol):
 
 
 class Predictor(Protocol):
-    """Loaded models. Raises ModelUnavailable."""
+    """Loaded models."""
 
-    async def load(self, model: ModelVersion) -> None:
-        """So that the next prediction need not wait for it."""
+    @property
+    def pushed_out(self) -> int:
+        """How many left the memory so far because others came."""
 
-    async def predict(self, model: ModelVersion, rows: Sequence[Sequence[Cell]]) -> list[Prediction]:
-        """Rows in the order of the signature's features, checked against it. Raises InvalidRequest for rows
-        that the model has no finite answer to."""
+    async def load(self, model: ModelVersion) -> "LoadedFile":
+        """From memory, where it is there. Raises ModelUnavailable; when loading takes more than some seconds
+        too, and then it goes on."""
 
 
 class Champions(Protocol):
@@ -387,7 +408,8 @@ class LoadedFile(Protocol):
     def signature(self) -> Signature: ...
 
     async def predict(self, rows: Sequence[Sequence[Cell]]) -> list[Prediction]:
-        """As Predictor does."""
+        """Of rows in the order of the signature's features, checked against it. Raises InvalidRequest for rows
+        that the model has no finite answer to, ModelUnavailable."""
 
 
 class WatchedFile(Protocol):

@@ -23,6 +23,7 @@ class TrainingStatus:
         self._roll = roll
         self._probes = probes
         self._alive_s = alive_s
+        self._probing: dict[str, asyncio.Task[bool]] = {}  # what was begun last, by name
         self._lock = asyncio.Lock()
         self._told: dict[str, object] = {}
         self._fresh_until = 0.0
@@ -34,6 +35,12 @@ class TrainingStatus:
                 self._told = await self._looked()
                 self._fresh_until = time.monotonic() + _FRESH_S
             return self._told
+
+    async def close(self) -> None:
+        """Ends what is being looked at."""
+        for probing in self._probing.values():
+            probing.cancel()
+        await asyncio.gather(*self._probing.values(), return_exceptions=True)
 
     async def _looked(self) -> dict[str, object]:
         (backlog, workers), probed = await asyncio.gather(self._roll_call(), self._probed())
@@ -49,23 +56,33 @@ class TrainingStatus:
         }
 
     async def _probed(self) -> dict[str, str]:
-        words = await asyncio.gather(*map(_outcome, self._probes.values()))
-        return dict(zip(self._probes, words, strict=True))
+        """Of each store: one that hangs is not asked again until it has answered, so that it holds one thread
+        at most."""
+        for name, probe in self._probes.items():
+            if name not in self._probing or self._probing[name].done():
+                self._probing[name] = asyncio.create_task(_answers(probe), name="store probe")
+        if self._probing:
+            await asyncio.wait(self._probing.values(), timeout=_PROBE_S)
+        return {
+            name: "up" if probing.done() and probing.result() else "down"
+            for name, probing in self._probing.items()
+        }
 
     async def _roll_call(self) -> tuple[Backlog | None, list[WorkerFacts]]:
+        backlog = None
         try:
-            return await self._roll.backlog(), await self._roll.alive(self._alive_s)
+            backlog = await self._roll.backlog()
+            return backlog, await self._roll.alive(self._alive_s)
         except GatewayError:
-            return None, []
+            return backlog, []
 
 
-async def _outcome(probe: Probe) -> str:
+async def _answers(probe: Probe) -> bool:
     try:
-        async with asyncio.timeout(_PROBE_S):
-            await probe()
-    except (GatewayError, TimeoutError):
-        return "down"
-    return "up"
+        await probe()
+    except GatewayError:
+        return False
+    return True
 
 
 def _reported(store: str, workers: Sequence[WorkerFacts]) -> str:

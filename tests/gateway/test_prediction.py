@@ -12,6 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from gateway.adapters import onnx_models
 from gateway.adapters.model_watch import ChampionWatch
 from gateway.adapters.onnx_models import LoadedModel, OnnxPredictor, load
 from gateway.domain import Caller, Role
@@ -55,11 +56,13 @@ class Served:
         self.threads = threads
         self.weights = MemoryWeights(*files)
         self.shelf = MemoryShelf()
-        self.predictor = OnnxPredictor(self.weights, 4, threads)
+        self.predictor = OnnxPredictor(self.weights, 4, 1 << 20, threads)
         self.champions = ChampionWatch(self.shelf, self.predictor, 60.0)
         unasked: Any = None
-        guards = Guards(unasked, unasked, unasked, {}, mask_personal_data=False, max_in_flight=max_in_flight)
-        self.predictions = Predictions(guards, self.shelf, self.champions, self.predictor, {})
+        self.guards = Guards(
+            unasked, unasked, unasked, {}, mask_personal_data=False, max_in_flight=max_in_flight
+        )
+        self.predictions = Predictions(self.guards, self.shelf, self.champions, self.predictor, {})
 
     async def champion(self, file: str, number: int = 1) -> ModelVersion:
         model = version_of(file, self.threads, number=number)
@@ -197,15 +200,28 @@ async def test_bounds_and_rights(serve: Callable[..., Served]) -> None:
         await ask(Caller("m", Role.METRICS, 10), "payments", None, [[0.0]])
     with pytest.raises(ModelNotFound):
         await served.predictions.pair(CALLER, "fraud", [[0.0]])
-    served.weights.held.clear()
-    served.shelf.put(version_of("constant-1", served.threads, name="cards"))
-    served.predictor._hot.clear()
-    waits = asyncio.create_task(ask(CALLER, "cards", None, [[0.0]]))
-    await asyncio.sleep(0)
-    with pytest.raises(Overloaded):
+    with served.guards.place(), pytest.raises(Overloaded):
         await ask(CALLER, "payments", None, [[0.0]])
-    served.weights.held.set()
-    assert (await waits).version == "1"
+
+
+async def test_a_store_of_weights_that_hangs_takes_no_place(
+    serve: Callable[..., Served], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(onnx_models, "_LOAD_WAIT_S", 0.05)
+    served = serve("constant-1", "constant-2", max_in_flight=1)
+    await served.champion("constant-1")
+    served.weights.held.clear()
+    served.shelf.put(version_of("constant-2", served.threads, name="cards"))
+    ask = served.predictions.predict
+    waiting = [asyncio.create_task(ask(CALLER, "cards", None, [[0.0]])) for _ in range(50)]
+    async with asyncio.timeout(30):
+        while not served.predictor._loading:
+            await asyncio.sleep(0)
+        assert served.guards.in_flight == 0
+        assert (await ask(CALLER, "payments", None, [[0.0]])).predictions[0].label == "v1"
+        outcomes = await asyncio.gather(*waiting, return_exceptions=True)
+    assert all(isinstance(one, ModelUnavailable) and one.retry_after for one in outcomes)
+    await served.predictor.close()
 
 
 async def test_a_swap_under_load_drops_nobody_and_mixes_nothing(serve: Callable[..., Served]) -> None:
@@ -280,4 +296,17 @@ async def test_a_model_without_weights_is_unavailable_and_not_ready(serve: Calla
     with pytest.raises(ModelUnavailable):
         await served.predictions.predict(CALLER, "payments", None, [[0.0]])
     assert not await served.predictions.ready("payments")
-    assert served.predictions.facts() == {"champions": 0, "unavailable": 1}
+    assert served.predictions.facts() == {"champions": [], "more_champions": 0, "unavailable": 1}
+
+
+async def test_the_status_names_a_hundred_champions_and_counts_the_others(
+    serve: Callable[..., Served],
+) -> None:
+    served = serve("constant-1")
+    model = version_of("constant-1", served.threads, number=7)
+    for number in reversed(range(103)):
+        served.shelf.put(replace(model, name=f"model-{number:03}"))
+    await served.champions.look()
+    facts = served.predictions.facts()
+    assert facts["champions"] == [{"name": f"model-{number:03}", "version": 7} for number in range(100)]
+    assert (facts["more_champions"], facts["unavailable"]) == (3, 0)

@@ -1,4 +1,7 @@
-"""Real DVC, with a folder and with a real S3 API as remotes: whatever dies, the step done again mends it."""
+"""Real DVC, with a folder and with a real S3 API as remotes: whatever dies, the step done again mends it.
+
+Over 250 lines: they share one folder under DVC, because each command of DVC is seconds.
+"""
 
 import asyncio
 import hashlib
@@ -6,6 +9,7 @@ import json
 import os
 import shutil
 import socket
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -67,6 +71,14 @@ def uploaded(folder: Path, number: int = 1, content: bytes = CONTENT) -> Dataset
     return version
 
 
+async def shared() -> bool:
+    return True
+
+
+async def unshared() -> bool:
+    return False
+
+
 def stored_at(content: bytes = CONTENT) -> str:
     md5 = hashlib.md5(content).hexdigest()
     return f"files/md5/{md5[:2]}/{md5[2:]}"
@@ -110,8 +122,8 @@ async def test_a_version_goes_to_the_remote_and_comes_back(tmp_path: Path, s3: S
     kept = b"".join(path.read_bytes() for path in folder.rglob("*") if path.is_file())
     assert b"top-secret" not in kept
 
-    await dvc.remove(version, shared=False)
-    await dvc.remove(version, shared=False)
+    await dvc.remove(version, unshared)
+    await dvc.remove(version, unshared)
     assert keys(s3, "life/") == []
     assert not (folder / "pay").exists()
     assert not (folder / ".dvc/cache" / stored_at()).exists()
@@ -124,7 +136,7 @@ async def test_a_shared_content_stays_for_the_other_version(
     dvc = Dvc(folder, str(remote), S3(), STEP_S)
     second = await versioned(dvc, uploaded(folder, 2))
     await dvc.push(second)
-    await dvc.remove(version, shared=True)
+    await dvc.remove(version, shared)
     assert not (folder / version.file).exists()
     assert (remote / stored_at()).read_bytes() == CONTENT
     (folder / second.file).unlink()
@@ -161,7 +173,7 @@ async def test_a_remote_that_is_down_is_said_and_used_when_it_is_up(
         with pytest.raises(StepFailed, match=r"^The remote of data sets cannot be reached\.$"):
             await down.push(version)
         with pytest.raises(StepFailed, match="cannot be reached"):
-            await down.remove(version, shared=False)
+            await down.remove(version, unshared)
     with pytest.raises(StepFailed, match=r"^The remote of data sets has no such bucket\.$"):
         await Dvc(folder, "s3://no-such-bucket", s3, STEP_S).push(version)
     shutil.rmtree(folder / ".dvc/cache")  # a lost cache does not stop a push
@@ -192,6 +204,97 @@ async def test_a_push_that_takes_too_long_or_is_killed_stops_nobody(
     assert await dvc.add(version) == version.dvc_hash
     await dvc.push(version)
     assert keys(s3, "stalled/") == [f"stalled/{stored_at()}"]
+
+
+async def test_a_remote_that_does_not_answer_holds_up_no_other_data_set(
+    folder: Path, version: DatasetVersion, s3: S3
+) -> None:
+    async with silent() as (endpoint, asked):
+        dvc = Dvc(folder, "s3://data/quiet", replace(s3, endpoint_url=endpoint), STEP_S)
+        pushing = asyncio.create_task(dvc.push(version))
+        await asyncio.wait_for(asked.wait(), 60)
+        await dvc.add(uploaded(folder, 2, CONTENT + b"9,9\n"))
+        assert not pushing.done()
+        pushing.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await pushing
+    assert psutil.Process().children() == []
+
+
+async def test_a_push_has_a_deadline_of_its_own_by_the_files_size(
+    folder: Path, version: DatasetVersion, s3: S3, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.adapters.dvc._CARRY_S", 3.0)
+    monkeypatch.setattr("gateway.adapters.dvc._BYTE_S", 1.0 / len(CONTENT))
+    async with silent() as (endpoint, _):
+        dvc = Dvc(folder, "s3://data/slow", replace(s3, endpoint_url=endpoint), STEP_S)
+        began = time.monotonic()
+        with pytest.raises(StepFailed, match=r"^DVC took too long\.$"):
+            await dvc.push(version)
+    assert 4.0 <= time.monotonic() - began < STEP_S / 2
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [b"\0" * 60, b"outs:\n- md5: %s\n  size: 5\n  pa", b"outs:\n- md5: %s\n"],
+)
+async def test_a_damaged_dvc_file_stops_no_other_and_is_written_again(
+    folder: Path, version: DatasetVersion, damage: bytes
+) -> None:
+    assert version.dvc_hash
+    pointer = folder / f"{version.file}.dvc"
+    damage = damage.replace(b"%s", version.dvc_hash.encode())
+    pointer.write_bytes(damage)
+    dvc = Dvc(folder, "", S3(), STEP_S)
+    second = CONTENT + b"9,9\n"
+    assert await dvc.add(uploaded(folder, 2, second)) == hashlib.md5(second).hexdigest()
+    pointer.write_bytes(damage)
+    (folder / version.file).unlink()
+    assert (await dvc.pull(version)).read_bytes() == CONTENT
+    pointer.write_bytes(damage)
+    assert await dvc.add(version) == version.dvc_hash
+    assert b"path: data.csv" in pointer.read_bytes()
+
+
+@pytest.mark.parametrize("left", [None, b"\xff"])
+async def test_a_folder_of_dvc_with_damaged_settings_is_used(tmp_path: Path, left: bytes | None) -> None:
+    (tmp_path / ".dvc").mkdir()
+    if left is not None:
+        (tmp_path / ".dvc/config").write_bytes(left)
+    assert await Dvc(tmp_path, "", S3(), STEP_S).add(uploaded(tmp_path)) == hashlib.md5(CONTENT).hexdigest()
+
+
+async def test_what_was_removed_and_comes_again_is_pushed_again(
+    folder: Path, version: DatasetVersion, tmp_path: Path
+) -> None:
+    remote = tmp_path / "remote"
+    dvc = Dvc(folder, str(remote), S3(), STEP_S)
+    await dvc.push(version)
+    await dvc.remove(version, unshared)
+    assert not (remote / stored_at()).exists()
+    await dvc.push(await versioned(dvc, uploaded(folder)))
+    assert (remote / stored_at()).read_bytes() == CONTENT
+
+
+async def test_whether_content_is_shared_is_asked_when_nothing_else_can_change_it_any_more(
+    folder: Path, version: DatasetVersion, tmp_path: Path
+) -> None:
+    """It was not when the removal began, and is when its turn has come."""
+    remote = tmp_path / "remote"
+    worker, other = (Dvc(folder, str(remote), S3(), STEP_S) for _ in range(2))
+    second = await versioned(other, uploaded(folder, 2))
+    there: list[DatasetVersion] = []
+
+    async def shared() -> bool:
+        return bool(there)
+
+    async with other._workspace.alone():
+        removing = asyncio.create_task(worker.remove(version, shared))
+        there.append(second)
+    await removing
+    await other.push(second)
+    assert (remote / stored_at()).exists()
+    assert (folder / ".dvc/cache" / stored_at()).exists()
 
 
 async def test_steps_of_two_workers_take_turns(folder: Path) -> None:

@@ -28,15 +28,14 @@ class DatabaseChores:
         waiting = [and_(~dataset_versions.c.deleted, dataset_versions.c.kept == kept.value) for kept in steps]
         return await self._leased(waiting, owner, lease_s)
 
-    async def deleted(self, owner: str, lease_s: float) -> tuple[DatasetVersion, bool] | None:
+    async def deleted(self, owner: str, lease_s: float) -> DatasetVersion | None:
         going = [and_(dataset_versions.c.deleted, dataset_versions.c.kept == kept.value) for kept in Kept]
-        version = await self._leased(going, owner, lease_s)
-        if version is None:
-            return None
+        return await self._leased(going, owner, lease_s)
+
+    async def shared(self, version: DatasetVersion) -> bool:
         same = dataset_versions.c.sha256 == version.table.sha256
         live = select(dataset_versions.c.name).where(same, ~dataset_versions.c.deleted).limit(1)
-        shared = await self._database.read(lambda connection: connection.scalar(live))
-        return version, shared is not None
+        return await self._database.read(lambda connection: connection.scalar(live)) is not None
 
     async def done(self, version: DatasetVersion, owner: str, kept: Kept, dvc_hash: str) -> None:
         # Also of one that was deleted meanwhile: what is to be taken out of DVC has a hash now.
@@ -82,7 +81,8 @@ class DatabaseChores:
 
 
 def _oldest(connection: Connection, waiting: list[ColumnElement[bool]]) -> Any:
-    """The row that has waited longest and that nobody has. Of one content, one step at a time: two would
+    """Of the first of the states in `waiting` that has one, the row that has waited longest and that nobody
+    has. Of one content, one step at a time: two would
     write and remove the same file of DVC's cache."""
     others = dataset_versions.alias("others")
     busy = select(others.c.name).where(
@@ -91,12 +91,12 @@ def _oldest(connection: Connection, waiting: list[ColumnElement[bool]]) -> Any:
         others.c.until_s > clock(connection),
     )
     age = (dataset_versions.c.created_at, dataset_versions.c.name, dataset_versions.c.version)
-    found: list[Any] = []
     for which in waiting:  # a question for each state is read off the index in this order
         free = select(dataset_versions).where(which, dataset_versions.c.until_s <= clock(connection))
         question: Select[Any] = free.where(~busy.exists()).order_by(*age).limit(1)
-        found += connection.execute(question).all()
-    return min(found, key=lambda row: (row.created_at, row.name, row.version), default=None)
+        if (row := connection.execute(question).first()) is not None:
+            return row
+    return None
 
 
 def _paused(connection: Connection, this: ColumnElement[bool], attempts: int, error: str) -> None:

@@ -1,6 +1,8 @@
 """Versions of data sets as callers see them."""
 
-from dataclasses import replace
+import asyncio
+import threading
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +13,11 @@ from gateway.adapters.database.codec import DATASET
 from gateway.adapters.database.database import Database
 from gateway.adapters.database.rows import insert_into
 from gateway.adapters.database.training_tables import dataset_numbers, dataset_versions, training_jobs
-from gateway.errors import Conflict, NotFound
-from gateway.training.facts import DatasetVersion, JobState, Kept
+from gateway.errors import Conflict, NotFound, NotKept, StoreUnavailable
+from gateway.training.facts import DatasetSummary, DatasetVersion, JobState, Kept
 
 _LIVE = ~dataset_versions.c.deleted
+_LISTED = [dataset_versions.c[field.name] for field in fields(DatasetSummary)]
 _BRIEF = [column for column in dataset_versions.c if column.name != "preview"]
 _NEEDED = training_jobs.c.state.in_([state.value for state in JobState if not state.over])
 
@@ -37,23 +40,28 @@ class DatabaseDatasets:
 
         return await self._database.write(number)
 
-    async def add(self, version: DatasetVersion) -> None:
-        row = {
-            "name": version.name,
-            "version": version.version,
-            "created_at": version.created_at,
-            "sha256": version.table.sha256,
-            "file": version.file.as_posix(),
-            "deleted": False,
-            "kept": version.kept.value,
-            "dvc_hash": version.dvc_hash,
-            "attempts": version.attempts,
-            "error": version.error,
-            "until_s": 0.0,
-            "dataset": DATASET.encode(replace(version, table=replace(version.table, preview=()))),
-            "preview": orjson.dumps(version.table.preview).decode(),
-        }
-        await self._database.write(lambda connection: connection.execute(insert(dataset_versions), row))
+    async def add(self, version: DatasetVersion) -> DatasetVersion:
+        row = await asyncio.to_thread(_row, version)
+        # Whoever takes it first: the writer right before its commit, or we when we cannot wait any longer.
+        decision = threading.Lock()
+
+        def add(connection: Connection) -> DatasetVersion:
+            # An upload of the same name waits here: the newest stays the newest.
+            number = select(dataset_numbers.c.last).where(dataset_numbers.c.name == version.name)
+            connection.execute(number.with_for_update())
+            same = _same(connection, version)
+            if same is None:
+                connection.execute(insert(dataset_versions), row)
+            if not decision.acquire(blocking=False):
+                raise NotKept("The store did not answer in time.")
+            return same or version
+
+        try:
+            return await self._database.write(add)
+        except StoreUnavailable as error:
+            if decision.acquire(blocking=False):
+                raise NotKept(error.message, retry_after=error.retry_after) from None
+            raise
 
     async def latest(self, name: str) -> DatasetVersion | None:
         return await self._database.read(lambda connection: _whole(connection, name, None))
@@ -64,12 +72,13 @@ class DatabaseDatasets:
             raise _none()
         return found
 
-    async def versions(self, name: str) -> list[DatasetVersion]:
-        question = select(*_BRIEF).where(dataset_versions.c.name == name, _LIVE)
-        question = question.order_by(dataset_versions.c.version.desc())
+    async def versions(self, name: str, limit: int) -> list[DatasetSummary]:
+        question = select(*_LISTED).where(dataset_versions.c.name == name, _LIVE)
+        question = question.order_by(dataset_versions.c.version.desc()).limit(limit)
 
-        def versions(connection: Connection) -> list[DatasetVersion]:
-            return [dataset_of(row) for row in connection.execute(question)]
+        def versions(connection: Connection) -> list[DatasetSummary]:
+            found = connection.execute(question).mappings()
+            return [DatasetSummary(**{**row, "kept": Kept(row["kept"])}) for row in found]
 
         found = await self._database.read(versions)
         if not found:
@@ -120,6 +129,32 @@ class DatabaseDatasets:
         files = await self._database.read(lambda connection: connection.scalars(question).all())
         return frozenset(map(Path, files))
 
+    async def numbers(self) -> dict[str, int]:
+        """The highest version number that was given out, by name."""
+        question = select(dataset_numbers.c.name, dataset_numbers.c.last)
+        return dict(
+            await self._database.read(lambda c: [(row.name, row.last) for row in c.execute(question)])
+        )
+
+
+def _row(version: DatasetVersion) -> dict[str, object]:
+    return {
+        "name": version.name,
+        "version": version.version,
+        "created_at": version.created_at,
+        "sha256": version.table.sha256,
+        "rows": version.table.rows,
+        "file": version.file.as_posix(),
+        "deleted": False,
+        "kept": version.kept.value,
+        "dvc_hash": version.dvc_hash,
+        "attempts": version.attempts,
+        "error": version.error,
+        "until_s": 0.0,
+        "dataset": DATASET.encode(replace(version, table=replace(version.table, preview=()))),
+        "preview": orjson.dumps(version.table.preview).decode(),
+    }
+
 
 def in_use(name: str, version: int) -> ColumnElement[bool]:
     return (dataset_versions.c.name == name) & (dataset_versions.c.version == version) & _LIVE
@@ -134,6 +169,16 @@ def dataset_of(row: Any) -> DatasetVersion:
         attempts=row.attempts,
         error=row.error,
     )
+
+
+def _same(connection: Connection, version: DatasetVersion) -> DatasetVersion | None:
+    """The newest version, where it is the same."""
+    newest = select(dataset_versions.c.sha256).where(dataset_versions.c.name == version.name, _LIVE)
+    newest = newest.order_by(dataset_versions.c.version.desc()).limit(1)
+    if connection.scalar(newest) != version.table.sha256:
+        return None
+    found = _whole(connection, version.name, None)
+    return found if found is not None and found.same_as(version) else None
 
 
 def _whole(connection: Connection, name: str, version: int | None) -> DatasetVersion | None:

@@ -7,7 +7,7 @@ from collections.abc import Collection
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, select, update
+from sqlalchemy import ColumnElement, Connection, and_, func, select, update
 
 from gateway.adapters.database.database import Database
 from gateway.adapters.database.job_rows import cancel, change, job_of, locked, metrics_text
@@ -21,6 +21,7 @@ from gateway.training.facts import JobState, ModelVersion, TrainingJob
 _QUEUED = training_jobs.c.state == JobState.QUEUED.value
 _RUNNING = training_jobs.c.state == JobState.RUNNING.value
 _OLDEST_FIRST = (training_jobs.c.created_at, training_jobs.c.id)
+_NEVER = datetime.min.replace(tzinfo=UTC)
 _NOBODY = "nobody"
 _WORKER_DIED = "The workers that trained it died."
 
@@ -42,8 +43,8 @@ class DatabaseJobQueue:
                     change(connection, lost, _WORKER_DIED, **failed, error=_WORKER_DIED)
                 else:
                     leased += _taken(connection, lost, owner, lease_s)
-            if len(leased) < most:
-                for queued in _free(connection, _QUEUED, most - len(leased)):
+            for _ in range(most - len(leased)):
+                for queued in _next(connection):
                     leased += _taken(connection, queued, owner, lease_s)
             return leased
 
@@ -136,6 +137,27 @@ def _some(connection: Connection) -> bool:
         connection.scalar(select(training_jobs.c.id).where(which).order_by(*_OLDEST_FIRST).limit(1))
         for which in (_lost(connection), _QUEUED)
     )
+
+
+def _next(connection: Connection) -> list[Any]:
+    """The queued job whose turn it is, locked, or none: the oldest one of the key that has the fewest
+    running, and of several such keys of the one whose last training began longest ago. Behind one
+    key's long queue nobody waits."""
+    theirs = training_jobs.alias()
+    of_key = theirs.c.key_id == training_jobs.c.key_id
+    running = select(func.count()).where(of_key, theirs.c.state == JobState.RUNNING.value)
+    last = select(func.max(theirs.c.started_at)).where(of_key)
+    question = select(
+        training_jobs.c.key_id,
+        running.scalar_subquery().label("running"),
+        last.scalar_subquery().label("last"),
+        func.min(training_jobs.c.created_at).label("oldest"),
+    )
+    keys = connection.execute(question.where(_QUEUED).group_by(training_jobs.c.key_id)).all()
+    for key in sorted(keys, key=lambda key: (key.running, key.last or _NEVER, key.oldest)):
+        if found := _free(connection, and_(_QUEUED, training_jobs.c.key_id == key.key_id), 1):
+            return found
+    return []
 
 
 def _free(connection: Connection, which: ColumnElement[bool], most: int | None) -> list[Any]:

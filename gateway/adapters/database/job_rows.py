@@ -1,6 +1,7 @@
 """Rows of training jobs: how one is read, and how one changes together with its log."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from math import isfinite
 from typing import Any
@@ -17,6 +18,12 @@ MOST_EVENTS = 1000  # lines of a job's log; the last of them is kept for its end
 
 def job_of(row: Any) -> TrainingJob:
     """Raises StoreUnavailable when it cannot be read."""
+    job = listed(row)
+    return replace(job, request=replace(job.request, features=tuple(orjson.loads(row.features))))
+
+
+def listed(row: Any) -> TrainingJob:
+    """Without its features. Raises as job_of()."""
     return TrainingJob(
         id=row.id,
         key_id=row.key_id,
@@ -33,6 +40,7 @@ def job_of(row: Any) -> TrainingJob:
         error=row.error,
         model_version=row.model_version,
         metrics=orjson.loads(row.metrics),
+        feature_count=row.feature_count,
     )
 
 

@@ -2,9 +2,11 @@
 
 One worker at a time speaks with the registry of the shelf: two could tell it of two choices in the wrong
 order, or take over what it said before the other told it. Its turn, a round, begins with tasks() and ends
-with mirror(). What was changed here since the round began, the registry may not have been asked about.
+with mirror() or leave(). What was changed here since the round began, the registry may not have been asked
+about.
 """
 
+import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -24,30 +26,47 @@ from gateway.adapters.database.training_tables import (
 from gateway.training.facts import JobState, ModelVersion
 from gateway.training.ports import RegistryTask
 
+log = logging.getLogger(__name__)
+
 _THE_REGISTRY = "registry"
-_ROUND_S = 60.0  # a round that takes longer may be another worker's
+_ROUND_S = 60.0
 _SETTLES_S = 120.0  # how long a registry may take to list what was registered
 
 
 class DatabaseMirror:
-    """Implements ModelMirror."""
+    """Implements ModelMirror.
+
+    `round_s`: a round that takes longer may become another worker's, and comes to nothing then: more than
+    the registry's calls may take.
+    """
 
     def __init__(self, database: Database, owner: str, round_s: float = _ROUND_S) -> None:
         self._database = database
         self._owner = owner
         self._round_s = round_s
+        self._in_round = False
 
     async def tasks(self) -> list[RegistryTask]:
-        def tasks(connection: Connection) -> list[RegistryTask]:
+        def tasks(connection: Connection) -> list[RegistryTask] | None:
             if not _begun(connection, self._owner, self._round_s):
-                return []
+                return None
             question = select(registry_tasks).order_by(registry_tasks.c.number)
-            if _registering(connection):
-                # The model may have the very weights that a deletion would take away.
-                question = question.where(registry_tasks.c.kind != "delete")
-            return [_task(connection, row) for row in connection.execute(question).all()]
+            return [_task(row) for row in connection.execute(question)]
 
-        return await self._database.write(tasks)
+        found = await self._database.write(tasks)
+        self._in_round = found is not None
+        return found or []
+
+    async def needed(self, sha256: str) -> bool | None:
+        version = select(model_versions.c.name).where(model_versions.c.sha256 == sha256)
+
+        def needed(connection: Connection) -> bool | None:
+            # In this order: a job that is over has put its version on the shelf.
+            registering = _registering(connection)
+            on_shelf = connection.scalar(version.limit(1)) is not None
+            return on_shelf or (None if registering else False)
+
+        return await self._database.read(needed)
 
     async def told(self, task: RegistryTask) -> None:
         done = delete(registry_tasks).where(registry_tasks.c.number == task.number)
@@ -61,18 +80,27 @@ class DatabaseMirror:
             by_name.setdefault(one.name, []).append(one)
         mine = registry_rounds.c.owner == self._owner
 
-        def mirror(connection: Connection) -> None:
+        def mirror(connection: Connection) -> bool:
             alone(connection, MODELS)
-            now = clock(connection)
-            this_round = select(registry_rounds.c.began_s).where(mine, registry_rounds.c.until_s > now)
-            began_s = connection.scalar(this_round)
+            # Though its time be over: while nobody has begun another, it is this worker's.
+            began_s = connection.scalar(select(registry_rounds.c.began_s).where(mine))
             if began_s is None:
-                return
+                return False
             for name in names:
                 _make_alike(connection, name, by_name.get(name, []), began_s)
             connection.execute(update(registry_rounds).where(mine).values(until_s=0.0))
+            return True
 
-        await self._database.write(mirror)
+        if not await self._database.write(mirror) and self._in_round:
+            log.warning(
+                "the registry's answers took over %s s and came to nothing: another worker is asking it",
+                self._round_s,
+            )
+
+    async def leave(self) -> None:
+        mine = registry_rounds.c.owner == self._owner
+        over = update(registry_rounds).where(mine).values(until_s=0.0)
+        await self._database.write(lambda connection: connection.execute(over))
 
 
 def _begun(connection: Connection, owner: str, round_s: float) -> bool:
@@ -98,10 +126,8 @@ def _registering(connection: Connection) -> bool:
     return connection.scalar(question.limit(1)) is not None
 
 
-def _task(connection: Connection, row: Any) -> RegistryTask:
-    needed = select(model_versions.c.name).where(model_versions.c.sha256 == row.sha256).limit(1)
-    keep = row.kind != "delete" or connection.scalar(needed) is not None
-    return RegistryTask(row.number, row.kind, row.name, row.version, "" if keep else row.sha256)
+def _task(row: Any) -> RegistryTask:
+    return RegistryTask(row.number, row.kind, row.name, row.version, row.sha256)
 
 
 def _champions(versions: Sequence[ModelVersion]) -> dict[str, int]:

@@ -1,13 +1,15 @@
 """Training jobs as callers start, see and cancel them."""
 
+from dataclasses import replace
 from typing import Any
 
+import orjson
 from sqlalchemy import Connection, delete, func, insert, literal, select, tuple_
 
 from gateway.adapters.database.codec import REQUEST
 from gateway.adapters.database.database import Database
 from gateway.adapters.database.datasets import in_use
-from gateway.adapters.database.job_rows import cancel, change, job_of, locked, metrics_text
+from gateway.adapters.database.job_rows import cancel, change, job_of, listed, locked, metrics_text
 from gateway.adapters.database.ledger import clock
 from gateway.adapters.database.locks import TRAININGS, alone
 from gateway.adapters.database.tables import Utc
@@ -17,6 +19,7 @@ from gateway.records import Once
 from gateway.training.facts import JobEvent, JobState, TrainingJob
 
 _OPEN = [state.value for state in JobState if not state.over]
+_LISTED = [column for column in training_jobs.c if column.name != "features"]
 _NEWEST_FIRST = (training_jobs.c.created_at.desc(), training_jobs.c.id.desc())
 
 
@@ -60,7 +63,7 @@ class DatabaseJobs:
     async def find(
         self, model: str | None, state: JobState | None, after: str | None, limit: int
     ) -> list[TrainingJob]:
-        question = select(training_jobs).order_by(*_NEWEST_FIRST).limit(limit)
+        question = select(*_LISTED).order_by(*_NEWEST_FIRST).limit(limit)
         if model is not None:
             question = question.where(training_jobs.c.model == model)
         if state is not None:
@@ -68,13 +71,13 @@ class DatabaseJobs:
 
         def page(connection: Connection) -> list[TrainingJob]:
             if after is None:
-                return [job_of(row) for row in connection.execute(question)]
+                return [listed(row) for row in connection.execute(question)]
             at = connection.scalar(select(training_jobs.c.created_at).where(training_jobs.c.id == after))
             if at is None:
                 raise InvalidRequest("There is no job of that id to go on from.", param="after")
             behind = tuple_(literal(at, Utc), literal(after, training_jobs.c.id.type))
             older = tuple_(training_jobs.c.created_at, training_jobs.c.id) < behind
-            return [job_of(row) for row in connection.execute(question.where(older))]
+            return [listed(row) for row in connection.execute(question.where(older))]
 
         return await self._database.read(page)
 
@@ -140,7 +143,9 @@ def _row(job: TrainingJob, once: Once | None) -> dict[str, object]:
         "events": 0,
         "idempotency_key": once.key if once else None,
         "body_hash": once.body_hash if once else None,
-        "request": REQUEST.encode(job.request),
+        "request": REQUEST.encode(replace(job.request, features=())),
+        "feature_count": len(job.request.features),
+        "features": orjson.dumps(job.request.features).decode(),
     }
 
 

@@ -18,6 +18,7 @@ dataset_versions = Table(
     Column("version", Integer, primary_key=True, autoincrement=False),
     Column("created_at", Utc, nullable=False),
     Column("sha256", Name, nullable=False, index=True),
+    Column("rows", Integer, nullable=False),
     Column("file", Text, nullable=False),  # relative to the folder of data sets
     Column("deleted", Boolean, nullable=False),  # for callers; the worker has still to take it out of DVC
     Column("kept", Name, nullable=False),
@@ -29,7 +30,7 @@ dataset_versions = Table(
         "until_s", Float(53), nullable=False
     ),  # epoch, by the database's clock: a lease's or a pause's end
     Column("dataset", Text, nullable=False),  # without its first rows
-    Column("preview", Text, nullable=False),  # the first rows: up to 4 MB, and lists do without
+    Column("preview", Text, nullable=False),  # the first rows: lists do without
 )
 Index(None, *(dataset_versions.c[name] for name in ("deleted", "kept", "created_at", "name", "version")))
 
@@ -58,12 +59,16 @@ training_jobs = Table(
     Column("events", Integer, nullable=False),  # lines of its log
     Column("idempotency_key", Name),
     Column("body_hash", Text),
-    Column("request", Text, nullable=False),
+    Column("request", Text, nullable=False),  # without its features
+    Column("feature_count", Integer, nullable=False),
+    Column("features", Text, nullable=False),  # up to 800 kB of names, and lists do without
 )
 # A page is read off an index's end, the queue off its beginning.
 for _columns in ((), ("model",), ("state",), ("model", "state")):
     Index(None, *(training_jobs.c[name] for name in (*_columns, "created_at", "id")))
-Index(None, training_jobs.c.key_id, training_jobs.c.state)
+# Whose turn it is, and their oldest.
+Index(None, *(training_jobs.c[name] for name in ("state", "key_id", "created_at", "id")))
+Index(None, training_jobs.c.key_id, training_jobs.c.started_at)
 Index(None, training_jobs.c.key_id, training_jobs.c.idempotency_key, unique=True)
 
 training_events = Table(

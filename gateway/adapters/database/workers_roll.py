@@ -1,5 +1,8 @@
 """Which workers there are, and what waits for them."""
 
+from collections.abc import Iterator
+from contextlib import suppress
+
 from sqlalchemy import ColumnElement, Connection, Table, and_, delete, func, select
 
 from gateway.adapters.database.codec import WORKER
@@ -12,6 +15,7 @@ from gateway.adapters.database.training_tables import (
     training_jobs,
     training_workers,
 )
+from gateway.errors import StoreUnavailable
 from gateway.training.facts import JobState, Kept
 from gateway.training.ports import Backlog, WorkerFacts
 
@@ -45,7 +49,7 @@ class DatabaseRoll:
         def alive(connection: Connection) -> list[WorkerFacts]:
             seen = training_workers.c.seen_s >= clock(connection) - within_s
             question = select(training_workers.c.worker).where(seen).order_by(training_workers.c.id)
-            return [WORKER.decode(text) for text in connection.scalars(question)]
+            return [one for text in connection.scalars(question) for one in _readable(text)]
 
         return await self._database.read(alive)
 
@@ -67,6 +71,12 @@ class DatabaseRoll:
             )
 
         return await self._database.read(backlog)
+
+
+def _readable(text: str) -> Iterator[WorkerFacts]:
+    """Nothing of a worker of another version, which says it in its own way: the others are there."""
+    with suppress(StoreUnavailable):
+        yield WORKER.decode(text)
 
 
 def _in_state(state: JobState) -> ColumnElement[bool]:

@@ -22,6 +22,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.svm import LinearSVC
 from sklearn.utils._param_validation import Interval
 
+from gateway.adapters.fitting.size import check_model, check_size
 from gateway.adapters.fitting.table import Row
 from gateway.training.ports import FitFailed
 
@@ -29,8 +30,8 @@ Tell = Callable[[float, str], None]  # a share of the fit, and a line for the lo
 
 _SLICES = 20
 _FOLDS = 3  # in which the margins of the support vector machine are calibrated
-_MOST_NODES = 5_000_000  # of a forest: some 40 bytes each in the exported file
 _ITERATION = re.compile(r"^\[(\d+)/(\d+)\] ")
+_GROWN = re.compile(r"^(\d+) trees?, (\d+) leaves")
 
 
 def estimator(row: Row, hyperparameters: Mapping[str, Any], seed: int) -> Any:
@@ -67,7 +68,7 @@ def fit_estimator(model: Any, X: Any, y: npt.NDArray[np.int64], threads: int, te
         except MemoryError:
             raise FitFailed("too_large", "The fit needs more memory than there is.") from None
     if any(issubclass(one.category, ConvergenceWarning) for one in caught):
-        tell(1.0, "the solver stopped at max_iter before it converged")
+        tell(1.0, "The solver stopped at max_iter before it converged.")
 
 
 def _fit(model: Any, X: Any, y: npt.NDArray[np.int64], threads: int, tell: Tell) -> None:  # noqa: N803
@@ -96,25 +97,32 @@ def _grow(model: Any, X: Any, y: npt.NDArray[np.int64], threads: int, tell: Tell
     for grown in [*range(step, trees, step), trees]:
         model.set_params(n_estimators=grown, oob_score=left_out and grown == trees)
         model.fit(X, y)
-        if sum(tree.tree_.node_count for tree in model.estimators_) > _MOST_NODES:
-            raise FitFailed("too_large", "The forest would be too large: ask for fewer or smaller trees.")
-        tell(grown / trees, f"fitted {grown} of {trees} trees")
+        check_model(model)
+        tell(grown / trees, f"Fitted {grown} of {trees} trees.")
     model.set_params(warm_start=False, n_jobs=None)
 
 
 class _Iterations(io.TextIOBase):
-    """What gradient boosting prints of itself, `[3/100] 1 tree, ...`, as progress."""
+    """What gradient boosting prints of itself as progress: `[3/100] ` before an iteration, and behind it
+    `1 tree, 31 leaves, ...`. Ends the fit as soon as its file would be too large."""
 
     def __init__(self, tell: Tell) -> None:
         self._tell = tell
         self._told = 0.0
+        self._iteration = self._most = 1
+        self._trees = self._leaves = 0
 
     def write(self, text: str) -> int:
         if match := _ITERATION.match(text):
-            done, all_of_them = int(match[1]), int(match[2])
-            if done / all_of_them >= self._told + 1 / _SLICES or done == all_of_them:
-                self._told = done / all_of_them
-                self._tell(self._told, f"fitted {done} of at most {all_of_them} iterations")
+            self._iteration, self._most = int(match[1]), int(match[2])
+        elif match := _GROWN.match(text):
+            self._trees += int(match[1])
+            self._leaves += int(match[2])
+            check_size(self._trees, self._leaves, 1)
+            share = self._iteration / self._most
+            if share >= self._told + 1 / _SLICES or share == 1:
+                self._told = share
+                self._tell(share, f"Fitted {self._iteration} of at most {self._most} iterations.")
         return len(text)
 
 
@@ -139,7 +147,7 @@ class _EachIteration:
     def on_fit_task_end(self, estimator: Any, context: Any, **_: Any) -> None:  # noqa: ARG002 - its names
         self._done += 1
         if self._done % self._step == 0 and self._done <= self._most:
-            self._tell(self._done / self._most, f"fitted {self._done} of at most {self._most} iterations")
+            self._tell(self._done / self._most, f"Fitted {self._done} of at most {self._most} iterations.")
 
 
 def _counts(constraints: Any) -> bool:

@@ -22,6 +22,7 @@ from sklearn.tree import DecisionTreeClassifier
 
 from gateway.adapters.fitting.encoding import kept
 from gateway.adapters.fitting.graph import Graph
+from gateway.adapters.fitting.size import MOST_BYTES, TOO_LARGE, check_model
 from gateway.adapters.fitting.trees import boosted_sums, forest_shares
 from gateway.training.facts import ColumnType, Signature
 from gateway.training.ports import FitFailed
@@ -32,20 +33,20 @@ _CLOSE = 1e-4  # probabilities
 _TIED = 1e-12  # of a linear model's two best: which is first is then the order of adding
 _BATCH = 10_000  # rows
 _ROWS = 100  # that are timed one by one
-_MOST_BYTES = 200_000_000
 
 
-def export(pipeline: Any, signature: Signature, model_class: str, most_bytes: int = _MOST_BYTES) -> bytes:
+def export(pipeline: Any, signature: Signature, model_class: str, most_bytes: int = MOST_BYTES) -> bytes:
     """`pipeline`: the steps `columns` (by encoding.py) and `model`, fitted on labels 0, 1, ... and exact.
     The same bytes for the same pipeline. Raises FitFailed when they are more than most_bytes."""
     model = pipeline["model"]
+    check_model(model, most_bytes)
     write, kind = _WRITERS[type(model)]
     graph = Graph()
     write(graph, model, _columns(graph, pipeline["columns"], signature, kind))
     metadata = {"signature": signature_json(signature), "model_class": model_class}
     data = graph.model(len(signature.labels), metadata)
     if len(data) > most_bytes:
-        raise FitFailed("too_large", "The model's file would be too large: ask for fewer or smaller trees.")
+        raise FitFailed("too_large", TOO_LARGE)
     return data
 
 

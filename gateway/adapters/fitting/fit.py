@@ -24,7 +24,7 @@ from gateway.adapters.fitting.encoding import columns, encoded_target, features_
 from gateway.adapters.fitting.estimators import calibrated, estimator, fit_estimator
 from gateway.adapters.fitting.exact import make_exact
 from gateway.adapters.fitting.export import check_parity, export, row_cost_ms
-from gateway.adapters.fitting.metrics import measured
+from gateway.adapters.fitting.metrics import label_metrics, measured
 from gateway.adapters.fitting.plots import draw
 from gateway.adapters.fitting.table import TABLE
 from gateway.adapters.tables.reading import TYPES, read_table
@@ -45,6 +45,7 @@ TRUSTED = (
 )
 
 _FITTING, _EVALUATING, _EXPORTING = 0.1, 0.8, 0.9  # of a job, where each stage begins
+_DEAR_MS = 0.2  # of CPU for a row
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,22 +63,23 @@ def fit(work: Work, tell: Tell) -> Fitted:
     """Leaves model.onnx, model.skops, report.json and pictures in the folder. Raises FitFailed."""
     began = time.monotonic()
     request = work.request
-    tell(Progress("preparing", 0.0, "reading the data set"))
+    tell(Progress("preparing", 0.0, "The table is being read."))
     parts = _parts(read_table(work.data, work.format), request, tell)
     pipeline, parameters = _fitted(parts, request, work.threads, tell)
 
-    tell(Progress("evaluating", _EVALUATING, f"measuring on {len(parts.held)} held rows"))
+    tell(Progress("evaluating", _EVALUATING, f"Measuring on {len(parts.held)} rows that were held out."))
     probabilities, predicted = pipeline.predict_proba(parts.held), pipeline.predict(parts.held)
-    metrics = dict(measured(parts.y_held, probabilities, predicted, parts.y_train))
+    f1_names = label_metrics(parts.signature.labels)
+    metrics = dict(measured(parts.y_held, probabilities, predicted, parts.y_train, f1_names))
     if getattr(pipeline["model"], "oob_score", False):
         metrics["oob_accuracy"] = round(float(pipeline["model"].oob_score_), 6)
     draw(work.folder, parts.signature.labels, parts.y_held, probabilities, predicted)
 
-    tell(Progress("exporting", _EXPORTING, "writing the model as ONNX"))
+    tell(Progress("exporting", _EXPORTING, "The model is being written as ONNX."))
     data = export(pipeline, parts.signature, request.model_class)
     difference = check_parity(data, pipeline, parts.signature, parts.held)
     cost = row_cost_ms(data, parts.signature, parts.held)
-    tell(Progress("exporting", 1.0, f"{len(data)} bytes, a row costs {cost:.2f} ms"))
+    tell(Progress("exporting", 1.0, _size_and_cost(len(data), cost)))
     (work.folder / "model.onnx").write_bytes(data)
     skops.io.dump(pipeline, work.folder / "model.skops")
     fitted = Fitted(work.folder, hashlib.sha256(data).hexdigest(), parts.signature, metrics, parameters)
@@ -92,7 +94,7 @@ def _parts(table: pl.DataFrame, request: TrainingRequest, tell: Tell) -> _Parts:
         raise FitFailed("columns", "The data set has no longer the columns that the job names.")
     whole = table.filter(pl.col(request.target).is_not_null())
     if len(whole) < len(table):
-        tell(Progress("preparing", 0.0, f"{len(table) - len(whole)} rows without a target are left out"))
+        tell(Progress("preparing", 0.0, f"{len(table) - len(whole)} rows without a target are left out."))
     features = tuple(Feature(name, TYPES[type(table.schema[name])]) for name in request.features)
     y, labels = encoded_target(whole[request.target])
     train, held = _split(y, len(labels), request)
@@ -125,14 +127,19 @@ def _fitted(
     matrix = encoder.fit_transform(parts.train)
     inner = estimator(row, request.hyperparameters, request.seed)
     model = calibrated(inner, parts.y_train)
-    tell(Progress("fitting", _FITTING, f"fitting on {len(matrix)} rows and {matrix.shape[1]} columns"))
+    tell(Progress("fitting", _FITTING, f"Fitting on {len(matrix)} rows and {matrix.shape[1]} columns."))
 
     def told(share: float, message: str) -> None:
-        tell(Progress("fitting", _FITTING + share * (_EVALUATING - _FITTING), message))
+        tell(Progress("fitting", round(_FITTING + share * (_EVALUATING - _FITTING), 3), message))
 
     fit_estimator(model, matrix, parts.y_train, threads, told)
     make_exact(model)
     return Pipeline([("columns", encoder), ("model", model)]), _told(inner)
+
+
+def _size_and_cost(size: int, cost_ms: float) -> str:
+    told = f"The file has {size} bytes; a row costs {cost_ms:.2f} ms of CPU"
+    return f"{told}, more than the {_DEAR_MS} ms that it should." if cost_ms > _DEAR_MS else f"{told}."
 
 
 def _told(model: Any) -> dict[str, object]:
@@ -141,6 +148,7 @@ def _told(model: Any) -> dict[str, object]:
 
 
 def _report(work: Work, fitted: Fitted, parts: _Parts, seconds: float) -> dict[str, object]:
+    labels = fitted.signature.labels
     return {
         "job_id": work.job_id,
         "model_class": work.request.model_class,
@@ -150,6 +158,10 @@ def _report(work: Work, fitted: Fitted, parts: _Parts, seconds: float) -> dict[s
         "rows": {"training": len(parts.train), "held": len(parts.held)},
         "fitted_on": "the training part",
         "signature": json.loads(signature_json(fitted.signature)),
+        "labels": [
+            {"place": place, "label": label, "metric": metric}
+            for place, (label, metric) in enumerate(zip(labels, label_metrics(labels), strict=True))
+        ],
         "parameters": fitted.parameters,
         "metrics": fitted.metrics,
         "sha256": fitted.sha256,

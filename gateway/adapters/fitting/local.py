@@ -14,20 +14,25 @@ from gateway.training.ports import FitFailed, Fitted, Progress, Work, WorkerLost
 _ROOT = Path(__file__).parents[3]
 _BOOT = (
     "import sys; sys.path.insert(0, sys.argv[1]);"
-    "from gateway.adapters.fitting.process import main; main(int(sys.argv[2]))"
+    "from gateway.adapters.fitting.process import main; main(int(sys.argv[2]), int(sys.argv[3]))"
 )
 _LONGEST_LINE = 64 << 20  # a hundred labels of 65,536 characters
+_KERNEL = Path("/proc/vmstat")
 SILENCE_S = 300.0  # a process that lives says so every 2 s, on a busy machine minutes later
+MEMORY_MB = 4096
 
 
 class LocalEngine:
     """`workers`: fits at once; others wait. `timeout_s`: of a fit, its waiting not counted. `silence_s`:
-    without a line before its process is taken for lost."""
+    without a line before its process is taken for lost. `memory_mb`: the most of one fit."""
 
-    def __init__(self, workers: int, timeout_s: float, silence_s: float = SILENCE_S) -> None:
+    def __init__(
+        self, workers: int, timeout_s: float, silence_s: float = SILENCE_S, memory_mb: int = MEMORY_MB
+    ) -> None:
         self._places = asyncio.Semaphore(workers)
         self._timeout_s = timeout_s
         self._silence_s = silence_s
+        self._memory_mb = memory_mb
         self._running: set[int] = set()  # process groups
 
     async def run(self, work: Work) -> AsyncGenerator[Progress | Fitted]:
@@ -45,7 +50,8 @@ class LocalEngine:
 
     async def lines(self, work: Work) -> AsyncGenerator[str]:
         """What a process of its own says about the work. Closing the iterator kills it. Raises FitFailed when
-        it takes too long, WorkerLost when it ends or is silent."""
+        it takes too long or dies for want of memory, WorkerLost when it ends or is silent."""
+        killed_before = await asyncio.to_thread(_killed_for_memory)
         process = await self._started(work)
         assert process.stdout is not None  # noqa: S101
         self._running.add(process.pid)
@@ -61,6 +67,9 @@ class LocalEngine:
                         raise FitFailed("timeout", "The fit takes longer than it may.") from None
                     raise WorkerLost("The process that fits says nothing any more.") from None
                 if not line:
+                    _kill(process.pid)
+                    if await _out_of_memory(await process.wait(), killed_before):
+                        raise FitFailed("too_large", "The fit needs more memory than there is.")
                     raise WorkerLost("The process that fits is gone.")
                 yield line.decode()
         finally:
@@ -76,7 +85,7 @@ class LocalEngine:
     async def _started(self, work: Work) -> asyncio.subprocess.Process:
         try:
             process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-P", "-c", _BOOT, str(_ROOT), str(os.getpid())),
+                *(sys.executable, "-P", "-c", _BOOT, str(_ROOT), str(os.getpid()), str(self._memory_mb)),
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.DEVNULL,
@@ -90,6 +99,22 @@ class LocalEngine:
         process.stdin.write(work_text(work).encode())
         process.stdin.close()
         return process
+
+
+async def _out_of_memory(status: int, killed_before: int) -> bool:
+    """Whether a process died of it: the kernel killed it, or it broke off, as Rust and C++ do."""
+    if status == -signal.SIGKILL:
+        return await asyncio.to_thread(_killed_for_memory) > killed_before
+    return status == -signal.SIGABRT
+
+
+def _killed_for_memory() -> int:
+    """How often the kernel has killed for want of memory, on this machine and in every container of it."""
+    with suppress(OSError):
+        for line in _KERNEL.read_text().splitlines():
+            if line.startswith("oom_kill "):
+                return int(line.split()[1])
+    return 0
 
 
 def _kill(group: int) -> None:

@@ -1,6 +1,7 @@
 """How good a model is on rows that it has not seen."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,16 +15,30 @@ from sklearn.metrics import (
     roc_auc_score,
 )
 
+from gateway.training.facts import Cell
+
 Floats = npt.NDArray[np.float64]
 Places = npt.NDArray[np.int64]
 
 _BINS = 15
+_FIT = re.compile(r"(?=.{1,64}$)[\w.-]+(?: [\w.-]+)*")  # for a metric's name in MLflow and in ClearML
 
 
-def measured(held: Places, probabilities: Floats, predicted: Places, train: Places) -> Mapping[str, float]:
-    """By the field's names; `f1_0`, `f1_1`, ... by the labels' places. What has no value is left out:
-    `average_precision` of more than two labels. `held` has every label. Rounded to six digits, so that the
-    order of adding does not show."""
+def label_metrics(labels: Sequence[Cell]) -> tuple[str, ...]:
+    """What each label's F1 is called: `f1_yes` by the labels, where all of them are fit for it and differ, in
+    more than upper and lower case, from each other and from `macro`; else `f1_0`, ... by their places."""
+    texts = [str(label).lower() if isinstance(label, bool) else str(label) for label in labels]
+    fit = all(_FIT.fullmatch(text) for text in texts)
+    apart = len({"macro", *(text.casefold() for text in texts)}) == len(texts) + 1
+    return tuple(f"f1_{text}" for text in (texts if fit and apart else map(str, range(len(texts)))))
+
+
+def measured(
+    held: Places, probabilities: Floats, predicted: Places, train: Places, f1_names: Sequence[str]
+) -> Mapping[str, float]:
+    """By the field's names, each label's F1 by `f1_names`. What has no value is left out: `average_precision`
+    of more than two labels. `held` has every label. Rounded to six digits, so that the order of adding does
+    not show."""
     labels = np.arange(probabilities.shape[1])
     found = {
         "accuracy": accuracy_score(held, predicted),
@@ -39,7 +54,7 @@ def measured(held: Places, probabilities: Floats, predicted: Places, train: Plac
     else:
         found["roc_auc"] = roc_auc_score(held, _normalised(probabilities), labels=labels, multi_class="ovr")
     each: Any = f1_score(held, predicted, labels=labels, average=None, zero_division=0.0)
-    found.update({f"f1_{place}": value for place, value in enumerate(each)})
+    found.update(zip(f1_names, each, strict=True))
     return {name: round(float(value), 6) for name, value in found.items()}
 
 

@@ -1,10 +1,12 @@
 """The main of a process that fits one model: behind all else on the machine, and never a cell in a log.
 
 A process of its own, because a fit takes all it can get for minutes and is stopped by killing it. It runs
-under SCHED_IDLE: it has what nobody else wants.
+under SCHED_IDLE: it has what nobody else wants. Its memory is bounded, and where the machine has less than
+that, the kernel kills it before anything else.
 """
 
 import os
+import resource
 import signal
 import sys
 import threading
@@ -30,10 +32,11 @@ _STILL_S = 30.0  # without progress before the last one is told again
 _NICE = 19
 
 
-def main(parent: int) -> None:
+def main(parent: int, memory_mb: int) -> None:
     """Reads the work from its pipe and answers with lines until the model is fitted or the fit has failed."""
     die_with(parent)
     _step_back()
+    _bound(memory_mb << 20)
     leave_no_dump()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
     work = read_work(sys.stdin.read())
@@ -45,7 +48,7 @@ def main(parent: int) -> None:
         os.environ[variable] = str(work.threads)
     said = _Said(lines)
     threading.Thread(target=said.stay, daemon=True).start()
-    said.progress(Progress("preparing", 0.0, "a process for the fit has started"))
+    said.progress(Progress("preparing", 0.0, "A process for the fit has started."))
     said.line(_answer(work, said))
 
 
@@ -74,6 +77,16 @@ def _step_back() -> None:
         # Where the kernel shares the processor between sessions first, this one's share is told here.
         with suppress(OSError):
             Path("/proc/self/autogroup").write_text(str(_NICE))
+        with suppress(OSError):
+            Path("/proc/self/oom_score_adj").write_text("1000")
+
+
+def _bound(memory: int) -> None:
+    """What it may write to, in bytes. RLIMIT_AS would count libraries and reservations too: 1 GB before the
+    fit begins, of which 0.3 GB are data."""
+    _, most = resource.getrlimit(resource.RLIMIT_DATA)
+    bound = memory if most == resource.RLIM_INFINITY else min(memory, most)
+    resource.setrlimit(resource.RLIMIT_DATA, (bound, bound))
 
 
 class _Said:
@@ -103,5 +116,5 @@ class _Said:
             if now - self._at < _STILL_S:
                 self.line(ALIVE)
             else:
-                message = f"still {self._last.stage}, {now - began:.0f} s after the start"
+                message = f"Still {self._last.stage}, {now - began:.0f} s after the start."
                 self.progress(Progress(self._last.stage, self._last.share, message))

@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from gateway.adapters.fitting.local import SILENCE_S, LocalEngine
+from gateway.adapters.fitting.local import MEMORY_MB, SILENCE_S, LocalEngine
 from gateway.adapters.fitting.wire import failed_line, read_line, read_work, work_text
 from gateway.training.ports import FitFailed, Fitted, Progress, Work, WorkerLost
 
@@ -24,14 +24,21 @@ Files = dict[str, bytes]
 
 class RayEngine:
     """`workers`: fits at once; others wait. `timeout_s`: of a fit. `address`: of the cluster; empty:
-    RAY_ADDRESS, else a Ray of this machine that ends with close(). Ray is connected at the first fit."""
+    RAY_ADDRESS, else a Ray of this machine that ends with close(). `memory_mb`: the most of one fit. Ray is
+    connected at the first fit."""
 
     def __init__(
-        self, workers: int, timeout_s: float, address: str = "", silence_s: float = SILENCE_S
+        self,
+        workers: int,
+        timeout_s: float,
+        address: str = "",
+        silence_s: float = SILENCE_S,
+        memory_mb: int = MEMORY_MB,
     ) -> None:
         self._places = asyncio.Semaphore(workers)
         self._timeout_s = timeout_s
         self._silence_s = silence_s
+        self._memory_mb = memory_mb
         self._address = address
         self._connecting = asyncio.Lock()
         self._ray: Any = None
@@ -44,7 +51,7 @@ class RayEngine:
             ray = await self._connected()
             data = await asyncio.to_thread(work.data.read_bytes)
             task = ray.remote(num_cpus=work.threads, max_retries=0, num_returns="streaming")(_fit_there)
-            answers = task.remote(work_text(work), data, self._timeout_s, self._silence_s)
+            answers = task.remote(work_text(work), data, self._timeout_s, self._silence_s, self._memory_mb)
             del data
             self._running.add(answers)
             done = False
@@ -121,14 +128,16 @@ async def _next(lines: AsyncGenerator[str]) -> str:
     return await anext(lines)
 
 
-def _fit_there(order: str, data: bytes, timeout_s: float, silence_s: float) -> Iterator[str | Files]:
+def _fit_there(
+    order: str, data: bytes, timeout_s: float, silence_s: float, memory_mb: int
+) -> Iterator[str | Files]:
     """What runs in a process of Ray's: the lines of a fit's process, and before the last one its files."""
     with tempfile.TemporaryDirectory() as scratch, asyncio.Runner() as runner:
         work = read_work(order)
         work = replace(work, data=Path(scratch) / work.data.name, folder=Path(scratch) / "made")
         work.data.write_bytes(data)
         work.folder.mkdir()
-        lines = LocalEngine(1, timeout_s, silence_s).lines(work)
+        lines = LocalEngine(1, timeout_s, silence_s, memory_mb).lines(work)
         try:
             while True:
                 line = runner.run(_next(lines))

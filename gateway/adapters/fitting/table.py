@@ -65,7 +65,9 @@ _TREE = {
     "class_weight": _WEIGHT,
 }
 _FOREST = {
-    "n_estimators": Cap(most=200),  # a row then costs 0.14 ms, whatever their depth; 300 trees took more than 0.2
+    "n_estimators": Cap(
+        most=200
+    ),  # a row then costs 0.14 ms, whatever their depth; 300 trees took more than 0.2
     **_TREE,
     "bootstrap": _ANY,
     "oob_score": _ANY,

@@ -33,7 +33,8 @@ class Tool(Protocol):
     def promote(self, name: str, version: int) -> None:
         """Nothing when the version is gone."""
 
-    def delete(self, name: str, version: int) -> None: ...
+    def delete(self, name: str, version: int, sha256: str) -> None:
+        """Nothing when the version is gone, or is another one: not of that registered hash."""
 
 
 def serve(parent: int) -> None:
@@ -99,8 +100,8 @@ def _called(tool: Tool, call: str, arguments: Sequence[Any], downloads: Path) ->
             return [str(file), sha256]
         case "promote", [str(name), int(version)]:
             tool.promote(name, version)
-        case "delete", [str(name), int(version)]:
-            tool.delete(name, version)
+        case "delete", [str(name), int(version), str(sha256)]:
+            tool.delete(name, version, sha256)
         case _:
             raise ValueError("no such call")
     return None

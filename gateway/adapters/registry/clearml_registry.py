@@ -98,9 +98,9 @@ class ClearmlRegistry:
             self._project.retag(model.id, [*model.tags, CHAMPION])
         self._dethrone(name, model.id)
 
-    def delete(self, name: str, version: int) -> None:
+    def delete(self, name: str, version: int, sha256: str) -> None:
         model = self._find(name, version)
-        if model is not None:
+        if model is not None and model.metadata.get(SHA256) == sha256:
             self._remove(model)
 
     def _dethrone(self, name: str, champion: str) -> None:
@@ -112,7 +112,12 @@ class ClearmlRegistry:
     def _remove(self, model: ModelRow) -> None:
         """Weights that were not put there from here are somebody's files: they stay."""
         ours = bool(self._upload_uri) and model.uri.startswith(f"{self._upload_uri.rstrip('/')}/")
-        Model.remove(model.id, delete_weights_file=ours, force=True, raise_on_errors=True)
+        try:
+            Model.remove(model.id, delete_weights_file=ours, force=True, raise_on_errors=True)
+        except ValueError:
+            # The SDK takes the file away after the model: it may be gone, or not ours to take away.
+            if any(one.id == model.id for one in self._project.models(model.name)):
+                raise
 
     def _bury(self, job_id: str) -> None:
         """What a worker that died left of this job."""

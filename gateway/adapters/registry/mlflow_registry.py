@@ -101,14 +101,9 @@ class MlflowRegistry:
         return entries, faults
 
     def weights(self, name: str, version: int, folder: Path) -> tuple[Path, str]:
-        try:
-            found = self._client.get_model_version(name, str(version))
-        except MlflowException as error:
-            if _is_gone(error):
-                raise Refused from None
-            raise
-        tags = self._files.tags(found)
-        if tags is None:
+        found = self._version(name, version)
+        tags = found and self._files.tags(found)
+        if not tags:
             raise Refused
         return self._files.copy(found, folder), tags[SHA256]
 
@@ -119,14 +114,19 @@ class MlflowRegistry:
             if not _is_gone(error):
                 raise
 
-    def delete(self, name: str, version: int) -> None:
-        self._delete_version(name, version)
-        if not self._client.search_model_versions(f"name = '{_quoted(name)}'", max_results=1):
-            try:
-                self._client.delete_registered_model(name)
-            except MlflowException as error:
-                if not _is_gone(error):
-                    raise
+    def delete(self, name: str, version: int, sha256: str) -> None:
+        """The registered model stays, without versions too: it knows which numbers were given."""
+        found = self._version(name, version)
+        if found is not None and found.tags.get(SHA256) == sha256:
+            self._delete_version(name, version)
+
+    def _version(self, name: str, version: int) -> Any | None:
+        try:
+            return self._client.get_model_version(name, str(version))
+        except MlflowException as error:
+            if _is_gone(error):
+                return None
+            raise
 
     def _delete_version(self, name: str, version: int) -> None:
         try:

@@ -91,7 +91,10 @@ class RegistryProcess:
         return data
 
     async def tell(self, task: RegistryTask) -> None:
-        await self._ask(task.kind, task.name, task.version)
+        if task.kind == "delete":
+            await self._ask("delete", task.name, task.version, task.sha256)
+        else:
+            await self._ask(task.kind, task.name, task.version)
 
     @property
     def pid(self) -> int | None:

@@ -4,12 +4,10 @@ No data set can be called `.incoming` or `.dvc`: names begin with a letter or a 
 """
 
 import asyncio
-import contextlib
 import hashlib
 import os
 import secrets
-import time
-from collections.abc import AsyncIterator, Callable, Collection
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
@@ -18,9 +16,9 @@ from gateway.errors import BodyTimeout, Overloaded, PayloadTooLarge, StoreUnavai
 from gateway.training.facts import Table, TableFormat
 from gateway.training.ports import Received
 
+INCOMING = ".incoming"
 _BLOCK = 4 << 20  # bytes gathered before a thread writes them: 25 hops for 100 MiB
 _MOST_UPLOADS = 8  # at once
-_STALE_S = 86_400.0  # what is younger may be somebody's upload under way
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -35,7 +33,7 @@ class FolderFiles:
 
     def __init__(self, folder: Path, max_bytes: int, timeout_s: float, max_columns: int, checks: int) -> None:
         self._folder = folder
-        self._incoming = folder / ".incoming"
+        self._incoming = folder / INCOMING
         self._max_bytes = max_bytes
         self._timeout_s = timeout_s
         self._checks = Checks(checks, max_columns)
@@ -52,16 +50,16 @@ class FolderFiles:
                 await self._written(part, chunks)
             return Received(part.path, part.hash.hexdigest(), part.size)
         except TimeoutError:
-            await _in_thread(part.drop)
+            await in_thread(part.drop)
             raise BodyTimeout("The body took too long to arrive.") from None
         except BaseException:  # whatever ended it, a cancellation too: nothing is left behind
-            await _in_thread(part.drop)
+            await in_thread(part.drop)
             raise
         finally:
             self._uploads -= 1
 
     async def _written(self, part: "_Part", chunks: AsyncIterator[bytes]) -> None:
-        await _in_thread(part.begin)
+        await in_thread(part.begin)
         gathered: list[bytes] = []
         waiting = 0
         async for chunk in chunks:
@@ -70,10 +68,10 @@ class FolderFiles:
                 raise PayloadTooLarge(f"A data set may have at most {self._max_bytes} bytes.")
             gathered.append(chunk)
             if waiting >= _BLOCK:
-                await _in_thread(part.write, gathered)
+                await in_thread(part.write, gathered)
                 gathered, waiting = [], 0
-        await _in_thread(part.write, gathered)
-        await _in_thread(part.end)
+        await in_thread(part.write, gathered)
+        await in_thread(part.end)
 
     async def check(self, received: Received, form: TableFormat, target: str | None) -> Table:
         """See the port."""
@@ -81,16 +79,15 @@ class FolderFiles:
 
     async def keep(self, received: Received, file: Path) -> None:
         """See the port; `file` is relative to the folder."""
-        await _in_thread(_move, received.path, self._folder, file)
+        await in_thread(_move, received.path, self._folder, file)
 
     async def discard(self, received: Received) -> None:
         """See the port."""
-        await _in_thread(received.path.unlink, missing_ok=True)
+        await in_thread(received.path.unlink, missing_ok=True)
 
-    async def sweep(self, known: Collection[Path]) -> int:
-        """Removes what crashes have left: uploads that came to no end, and data files that no version of
-        `known` (relative) names. Nothing younger than a day. Returns how many."""
-        return await _in_thread(_swept, self._folder, self._incoming, frozenset(known))
+    async def take_back(self, file: Path) -> None:
+        """See the port."""
+        await in_thread(_take_back, self._folder / file)
 
 
 class _Part:
@@ -142,27 +139,16 @@ def _move(source: Path, folder: Path, file: Path) -> None:
             os.close(handle)
 
 
-def _swept(folder: Path, incoming: Path, known: frozenset[Path]) -> int:
-    before = time.time() - _STALE_S
-    lost = [
-        *incoming.glob("*.part"),
-        *(file for file in _data_files(folder) if file.relative_to(folder) not in known),
-    ]
-    count = 0
-    for file in lost:
-        with contextlib.suppress(FileNotFoundError):  # another gateway sweeps too
-            if file.stat().st_mtime < before:
-                file.unlink()
-                count += 1
-    return count
+def _take_back(file: Path) -> None:
+    file.unlink(missing_ok=True)
+    for folder in (file.parent, file.parent.parent):
+        try:
+            folder.rmdir()
+        except OSError:  # another version's, or gone
+            return
 
 
-def _data_files(folder: Path) -> list[Path]:
-    names = {f"data.{form.value}" for form in TableFormat}
-    return [file for file in folder.glob("[a-z0-9]*/[0-9]*/data.*") if file.name in names]
-
-
-async def _in_thread(call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+async def in_thread(call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     """A thread cannot be stopped: who is cancelled waits for it, because its file is not free before. What
     the disk refuses is StoreUnavailable."""
     work = asyncio.ensure_future(asyncio.to_thread(call, *args, **kwargs))

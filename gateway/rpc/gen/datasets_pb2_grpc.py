@@ -77,7 +77,7 @@ class DatasetsServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetDataset(self, request, context):
-        """One version with its columns, statistics and first rows, and a list of all versions.
+        """One version with its columns, statistics and first rows, and a list of the newest 50 versions.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

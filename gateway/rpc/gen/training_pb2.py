@@ -26,7 +26,7 @@ from google.protobuf import struct_pb2 as google_dot_protobuf_dot_struct__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!grading_gateway/v1/training.proto\x12\x12grading_gateway.v1\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"e\n\nModelClass\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05title\x18\x02 \x01(\t\x12\x11\n\testimator\x18\x03 \x01(\t\x12\'\n\x06schema\x18\x04 \x01(\x0b\x32\x17.google.protobuf.Struct\")\n\x08JobError\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\x0f\n\x07message\x18\x02 \x01(\t\"\xd7\x05\n\x0bTrainingJob\x12\n\n\x02id\x18\x01 \x01(\t\x12,\n\x06status\x18\x02 \x01(\x0e\x32\x1c.grading_gateway.v1.JobState\x12\r\n\x05stage\x18\x03 \x01(\t\x12\x10\n\x08progress\x18\x04 \x01(\x01\x12\r\n\x05model\x18\x05 \x01(\t\x12\x13\n\x0bmodel_class\x18\x06 \x01(\t\x12\x0f\n\x07\x64\x61taset\x18\x07 \x01(\t\x12\x0e\n\x06target\x18\x08 \x01(\t\x12\x10\n\x08\x66\x65\x61tures\x18\t \x03(\t\x12\x30\n\x0fhyperparameters\x18\n \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x12\n\ntest_share\x18\x0b \x01(\x01\x12\x0c\n\x04seed\x18\x0c \x01(\x03\x12\x0f\n\x07promote\x18\r \x01(\x08\x12.\n\ncreated_at\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x33\n\nstarted_at\x18\x0f \x01(\x0b\x32\x1a.google.protobuf.TimestampH\x00\x88\x01\x01\x12\x31\n\x08\x65nded_at\x18\x10 \x01(\x0b\x32\x1a.google.protobuf.TimestampH\x01\x88\x01\x01\x12\x10\n\x08\x61ttempts\x18\x11 \x01(\x05\x12\x12\n\ncancelling\x18\x12 \x01(\x08\x12\x1a\n\rmodel_version\x18\x13 \x01(\x05H\x02\x88\x01\x01\x12=\n\x07metrics\x18\x14 \x03(\x0b\x32,.grading_gateway.v1.TrainingJob.MetricsEntry\x12\x30\n\x05\x65rror\x18\x15 \x01(\x0b\x32\x1c.grading_gateway.v1.JobErrorH\x03\x88\x01\x01\x1a.\n\x0cMetricsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\x42\r\n\x0b_started_atB\x0b\n\t_ended_atB\x10\n\x0e_model_versionB\x08\n\x06_error\"\xa2\x01\n\x08JobEvent\x12\x0e\n\x06number\x18\x01 \x01(\x03\x12&\n\x02\x61t\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x06status\x18\x03 \x01(\x0e\x32\x1c.grading_gateway.v1.JobState\x12\r\n\x05stage\x18\x04 \x01(\t\x12\x10\n\x08progress\x18\x05 \x01(\x01\x12\x0f\n\x07message\x18\x06 \x01(\t\"\x19\n\x17ListModelClassesRequest\"K\n\x18ListModelClassesResponse\x12/\n\x07\x63lasses\x18\x01 \x03(\x0b\x32\x1e.grading_gateway.v1.ModelClass\"\xae\x02\n\x14StartTrainingRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\x13\n\x0bmodel_class\x18\x02 \x01(\t\x12\x0f\n\x07\x64\x61taset\x18\x03 \x01(\t\x12\x13\n\x06target\x18\x04 \x01(\tH\x00\x88\x01\x01\x12\x10\n\x08\x66\x65\x61tures\x18\x05 \x03(\t\x12\x35\n\x0fhyperparameters\x18\x06 \x01(\x0b\x32\x17.google.protobuf.StructH\x01\x88\x01\x01\x12\x17\n\ntest_share\x18\x07 \x01(\x01H\x02\x88\x01\x01\x12\x11\n\x04seed\x18\x08 \x01(\x03H\x03\x88\x01\x01\x12\x14\n\x07promote\x18\t \x01(\x08H\x04\x88\x01\x01\x42\t\n\x07_targetB\x12\n\x10_hyperparametersB\r\n\x0b_test_shareB\x07\n\x05_seedB\n\n\x08_promote\"E\n\x15StartTrainingResponse\x12,\n\x03job\x18\x01 \x01(\x0b\x32\x1f.grading_gateway.v1.TrainingJob\"#\n\x15GetTrainingJobRequest\x12\n\n\x02id\x18\x01 \x01(\t\"F\n\x16GetTrainingJobResponse\x12,\n\x03job\x18\x01 \x01(\x0b\x32\x1f.grading_gateway.v1.TrainingJob\"\x92\x01\n\x17ListTrainingJobsRequest\x12\x12\n\x05model\x18\x01 \x01(\tH\x00\x88\x01\x01\x12,\n\x06status\x18\x02 \x01(\x0e\x32\x1c.grading_gateway.v1.JobState\x12\x12\n\x05\x61\x66ter\x18\x03 \x01(\tH\x01\x88\x01\x01\x12\r\n\x05limit\x18\x04 \x01(\x05\x42\x08\n\x06_modelB\x08\n\x06_after\"[\n\x18ListTrainingJobsResponse\x12-\n\x04jobs\x18\x01 \x03(\x0b\x32\x1f.grading_gateway.v1.TrainingJob\x12\x10\n\x08has_more\x18\x02 \x01(\x08\"4\n\x17WatchTrainingJobRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12\r\n\x05\x61\x66ter\x18\x02 \x01(\x03\"G\n\x18WatchTrainingJobResponse\x12+\n\x05\x65vent\x18\x01 \x01(\x0b\x32\x1c.grading_gateway.v1.JobEvent\"&\n\x18\x43\x61ncelTrainingJobRequest\x12\n\n\x02id\x18\x01 \x01(\t\"I\n\x19\x43\x61ncelTrainingJobResponse\x12,\n\x03job\x18\x01 \x01(\x0b\x32\x1f.grading_gateway.v1.TrainingJob\"&\n\x18\x44\x65leteTrainingJobRequest\x12\n\n\x02id\x18\x01 \x01(\t\"\x1b\n\x19\x44\x65leteTrainingJobResponse\"\xd3\x02\n\x13RetrainModelRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\x18\n\x0bmodel_class\x18\x02 \x01(\tH\x00\x88\x01\x01\x12\x14\n\x07\x64\x61taset\x18\x03 \x01(\tH\x01\x88\x01\x01\x12\x13\n\x06target\x18\x04 \x01(\tH\x02\x88\x01\x01\x12\x10\n\x08\x66\x65\x61tures\x18\x05 \x03(\t\x12\x35\n\x0fhyperparameters\x18\x06 \x01(\x0b\x32\x17.google.protobuf.StructH\x03\x88\x01\x01\x12\x17\n\ntest_share\x18\x07 \x01(\x01H\x04\x88\x01\x01\x12\x11\n\x04seed\x18\x08 \x01(\x03H\x05\x88\x01\x01\x12\x14\n\x07promote\x18\t \x01(\x08H\x06\x88\x01\x01\x42\x0e\n\x0c_model_classB\n\n\x08_datasetB\t\n\x07_targetB\x12\n\x10_hyperparametersB\r\n\x0b_test_shareB\x07\n\x05_seedB\n\n\x08_promote\"D\n\x14RetrainModelResponse\x12,\n\x03job\x18\x01 \x01(\x0b\x32\x1f.grading_gateway.v1.TrainingJob*\x9a\x01\n\x08JobState\x12\x19\n\x15JOB_STATE_UNSPECIFIED\x10\x00\x12\x14\n\x10JOB_STATE_QUEUED\x10\x01\x12\x15\n\x11JOB_STATE_RUNNING\x10\x02\x12\x17\n\x13JOB_STATE_SUCCEEDED\x10\x03\x12\x14\n\x10JOB_STATE_FAILED\x10\x04\x12\x17\n\x13JOB_STATE_CANCELLED\x10\x05\x32\xef\x06\n\x08Training\x12m\n\x10ListModelClasses\x12+.grading_gateway.v1.ListModelClassesRequest\x1a,.grading_gateway.v1.ListModelClassesResponse\x12\x64\n\rStartTraining\x12(.grading_gateway.v1.StartTrainingRequest\x1a).grading_gateway.v1.StartTrainingResponse\x12g\n\x0eGetTrainingJob\x12).grading_gateway.v1.GetTrainingJobRequest\x1a*.grading_gateway.v1.GetTrainingJobResponse\x12m\n\x10ListTrainingJobs\x12+.grading_gateway.v1.ListTrainingJobsRequest\x1a,.grading_gateway.v1.ListTrainingJobsResponse\x12o\n\x10WatchTrainingJob\x12+.grading_gateway.v1.WatchTrainingJobRequest\x1a,.grading_gateway.v1.WatchTrainingJobResponse0\x01\x12p\n\x11\x43\x61ncelTrainingJob\x12,.grading_gateway.v1.CancelTrainingJobRequest\x1a-.grading_gateway.v1.CancelTrainingJobResponse\x12p\n\x11\x44\x65leteTrainingJob\x12,.grading_gateway.v1.DeleteTrainingJobRequest\x1a-.grading_gateway.v1.DeleteTrainingJobResponse\x12\x61\n\x0cRetrainModel\x12\'.grading_gateway.v1.RetrainModelRequest\x1a(.grading_gateway.v1.RetrainModelResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!grading_gateway/v1/training.proto\x12\x12grading_gateway.v1\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"e\n\nModelClass\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05title\x18\x02 \x01(\t\x12\x11\n\testimator\x18\x03 \x01(\t\x12\'\n\x06schema\x18\x04 \x01(\x0b\x32\x17.google.protobuf.Struct\")\n\x08JobError\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\x0f\n\x07message\x18\x02 \x01(\t\"\xee\x05\n\x0bTrainingJob\x12\n\n\x02id\x18\x01 \x01(\t\x12,\n\x06status\x18\x02 \x01(\x0e\x32\x1c.grading_gateway.v1.JobState\x12\r\n\x05stage\x18\x03 \x01(\t\x12\x10\n\x08progress\x18\x04 \x01(\x01\x12\r\n\x05model\x18\x05 \x01(\t\x12\x13\n\x0bmodel_class\x18\x06 \x01(\t\x12\x0f\n\x07\x64\x61taset\x18\x07 \x01(\t\x12\x0e\n\x06target\x18\x08 \x01(\t\x12\x10\n\x08\x66\x65\x61tures\x18\t \x03(\t\x12\x30\n\x0fhyperparameters\x18\n \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x12\n\ntest_share\x18\x0b \x01(\x01\x12\x0c\n\x04seed\x18\x0c \x01(\x03\x12\x0f\n\x07promote\x18\r \x01(\x08\x12.\n\ncreated_at\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x33\n\nstarted_at\x18\x0f \x01(\x0b\x32\x1a.google.protobuf.TimestampH\x00\x88\x01\x01\x12\x31\n\x08\x65nded_at\x18\x10 \x01(\x0b\x32\x1a.google.protobuf.TimestampH\x01\x88\x01\x01\x12\x10\n\x08\x61ttempts\x18\x11 \x01(\x05\x12\x12\n\ncancelling\x18\x12 \x01(\x08\x12\x1a\n\rmodel_version\x18\x13 \x01(\x05H\x02\x88\x01\x01\x12=\n\x07metrics\x18\x14 \x03(\x0b\x32,.grading_gateway.v1.TrainingJob.MetricsEntry\x12\x30\n\x05\x65rror\x18\x15 \x01(\x0b\x32\x1c.grading_gateway.v1.JobErrorH\x03\x88\x01\x01\x12\x15\n\rfeature_count\x18\x16 \x01(\x05\x1a.\n\x0cMetricsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\x42\r\n\x0b_started_atB\x0b\n\t_ended_atB\x10\n\x0e_model_versionB\x08\n\x06_error\"\xa2\x01\n\x08JobEvent\x12\x0e\n\x06number\x18\x01 \x01(\x03\x12&\n\x02\x61t\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x06status\x18\x03 \x01(\x0e\x32\x1c.grading_gateway.v1.JobState\x12\r\n\x05stage\x18\x04 \x01(\t\x12\x10\n\x08progress\x18\x05 \x01(\x01\x12\x0f\n\x07message\x18\x06 \x01(\t\"\x19\n\x17ListModelClassesRequest\"K\n\x18ListModelClassesResponse\x12/\n\x07\x63lasses\x18\x01 \x03(\x0b\x32\x1e.grading_gateway.v1.ModelClass\"\xae\x02\n\x14StartTrainingRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\x13\n\x0bmodel_class\x18\x02 \x01(\t\x12\x0f\n\x07\x64\x61taset\x18\x03 \x01(\t\x12\x13\n\x06target\x18\x04 \x01(\tH\x00\x88\x01\x01\x12\x10\n\x08\x66\x65\x61tures\x18\x05 \x03(\t\x12\x35\n\x0fhyperparameters\x18\x06 \x01(\x0b\x32\x17.google.protobuf.StructH\x01\x88\x01\x01\x12\x17\n\ntest_share\x18\x07 \x01(\x01H\x02\x88\x01\x01\x12\x11\n\x04seed\x18\x08 \x01(\x03H\x03\x88\x01\x01\x12\x14\n\x07promote\x18\t \x01(\x08H\x04\x88\x01\x01\x42\t\n\x07_targetB\x12\n\x10_hyperparametersB\r\n\x0b_test_shareB\x07\n\x05_seedB\n\n\x08_promote\"E\n\x15StartTrainingResponse\x12,\n\x03job\x18\x01 \x01(\x0b\x32\x1f.grading_gateway.v1.TrainingJob\"#\n\x15GetTrainingJobRequest\x12\n\n\x02id\x18\x01 \x01(\t\"F\n\x16GetTrainingJobResponse\x12,\n\x03job\x18\x01 \x01(\x0b\x32\x1f.grading_gateway.v1.TrainingJob\"\x92\x01\n\x17ListTrainingJobsRequest\x12\x12\n\x05model\x18\x01 \x01(\tH\x00\x88\x01\x01\x12,\n\x06status\x18\x02 \x01(\x0e\x32\x1c.grading_gateway.v1.JobState\x12\x12\n\x05\x61\x66ter\x18\x03 \x01(\tH\x01\x88\x01\x01\x12\r\n\x05limit\x18\x04 \x01(\x05\x42\x08\n\x06_modelB\x08\n\x06_after\"[\n\x18ListTrainingJobsResponse\x12-\n\x04jobs\x18\x01 \x03(\x0b\x32\x1f.grading_gateway.v1.TrainingJob\x12\x10\n\x08has_more\x18\x02 \x01(\x08\"4\n\x17WatchTrainingJobRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12\r\n\x05\x61\x66ter\x18\x02 \x01(\x03\"G\n\x18WatchTrainingJobResponse\x12+\n\x05\x65vent\x18\x01 \x01(\x0b\x32\x1c.grading_gateway.v1.JobEvent\"&\n\x18\x43\x61ncelTrainingJobRequest\x12\n\n\x02id\x18\x01 \x01(\t\"I\n\x19\x43\x61ncelTrainingJobResponse\x12,\n\x03job\x18\x01 \x01(\x0b\x32\x1f.grading_gateway.v1.TrainingJob\"&\n\x18\x44\x65leteTrainingJobRequest\x12\n\n\x02id\x18\x01 \x01(\t\"\x1b\n\x19\x44\x65leteTrainingJobResponse\"\xd3\x02\n\x13RetrainModelRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\x18\n\x0bmodel_class\x18\x02 \x01(\tH\x00\x88\x01\x01\x12\x14\n\x07\x64\x61taset\x18\x03 \x01(\tH\x01\x88\x01\x01\x12\x13\n\x06target\x18\x04 \x01(\tH\x02\x88\x01\x01\x12\x10\n\x08\x66\x65\x61tures\x18\x05 \x03(\t\x12\x35\n\x0fhyperparameters\x18\x06 \x01(\x0b\x32\x17.google.protobuf.StructH\x03\x88\x01\x01\x12\x17\n\ntest_share\x18\x07 \x01(\x01H\x04\x88\x01\x01\x12\x11\n\x04seed\x18\x08 \x01(\x03H\x05\x88\x01\x01\x12\x14\n\x07promote\x18\t \x01(\x08H\x06\x88\x01\x01\x42\x0e\n\x0c_model_classB\n\n\x08_datasetB\t\n\x07_targetB\x12\n\x10_hyperparametersB\r\n\x0b_test_shareB\x07\n\x05_seedB\n\n\x08_promote\"D\n\x14RetrainModelResponse\x12,\n\x03job\x18\x01 \x01(\x0b\x32\x1f.grading_gateway.v1.TrainingJob*\x9a\x01\n\x08JobState\x12\x19\n\x15JOB_STATE_UNSPECIFIED\x10\x00\x12\x14\n\x10JOB_STATE_QUEUED\x10\x01\x12\x15\n\x11JOB_STATE_RUNNING\x10\x02\x12\x17\n\x13JOB_STATE_SUCCEEDED\x10\x03\x12\x14\n\x10JOB_STATE_FAILED\x10\x04\x12\x17\n\x13JOB_STATE_CANCELLED\x10\x05\x32\xef\x06\n\x08Training\x12m\n\x10ListModelClasses\x12+.grading_gateway.v1.ListModelClassesRequest\x1a,.grading_gateway.v1.ListModelClassesResponse\x12\x64\n\rStartTraining\x12(.grading_gateway.v1.StartTrainingRequest\x1a).grading_gateway.v1.StartTrainingResponse\x12g\n\x0eGetTrainingJob\x12).grading_gateway.v1.GetTrainingJobRequest\x1a*.grading_gateway.v1.GetTrainingJobResponse\x12m\n\x10ListTrainingJobs\x12+.grading_gateway.v1.ListTrainingJobsRequest\x1a,.grading_gateway.v1.ListTrainingJobsResponse\x12o\n\x10WatchTrainingJob\x12+.grading_gateway.v1.WatchTrainingJobRequest\x1a,.grading_gateway.v1.WatchTrainingJobResponse0\x01\x12p\n\x11\x43\x61ncelTrainingJob\x12,.grading_gateway.v1.CancelTrainingJobRequest\x1a-.grading_gateway.v1.CancelTrainingJobResponse\x12p\n\x11\x44\x65leteTrainingJob\x12,.grading_gateway.v1.DeleteTrainingJobRequest\x1a-.grading_gateway.v1.DeleteTrainingJobResponse\x12\x61\n\x0cRetrainModel\x12\'.grading_gateway.v1.RetrainModelRequest\x1a(.grading_gateway.v1.RetrainModelResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,50 +35,50 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_TRAININGJOB_METRICSENTRY']._loaded_options = None
   _globals['_TRAININGJOB_METRICSENTRY']._serialized_options = b'8\001'
-  _globals['_JOBSTATE']._serialized_start=2716
-  _globals['_JOBSTATE']._serialized_end=2870
+  _globals['_JOBSTATE']._serialized_start=2739
+  _globals['_JOBSTATE']._serialized_end=2893
   _globals['_MODELCLASS']._serialized_start=120
   _globals['_MODELCLASS']._serialized_end=221
   _globals['_JOBERROR']._serialized_start=223
   _globals['_JOBERROR']._serialized_end=264
   _globals['_TRAININGJOB']._serialized_start=267
-  _globals['_TRAININGJOB']._serialized_end=994
-  _globals['_TRAININGJOB_METRICSENTRY']._serialized_start=892
-  _globals['_TRAININGJOB_METRICSENTRY']._serialized_end=938
-  _globals['_JOBEVENT']._serialized_start=997
-  _globals['_JOBEVENT']._serialized_end=1159
-  _globals['_LISTMODELCLASSESREQUEST']._serialized_start=1161
-  _globals['_LISTMODELCLASSESREQUEST']._serialized_end=1186
-  _globals['_LISTMODELCLASSESRESPONSE']._serialized_start=1188
-  _globals['_LISTMODELCLASSESRESPONSE']._serialized_end=1263
-  _globals['_STARTTRAININGREQUEST']._serialized_start=1266
-  _globals['_STARTTRAININGREQUEST']._serialized_end=1568
-  _globals['_STARTTRAININGRESPONSE']._serialized_start=1570
-  _globals['_STARTTRAININGRESPONSE']._serialized_end=1639
-  _globals['_GETTRAININGJOBREQUEST']._serialized_start=1641
-  _globals['_GETTRAININGJOBREQUEST']._serialized_end=1676
-  _globals['_GETTRAININGJOBRESPONSE']._serialized_start=1678
-  _globals['_GETTRAININGJOBRESPONSE']._serialized_end=1748
-  _globals['_LISTTRAININGJOBSREQUEST']._serialized_start=1751
-  _globals['_LISTTRAININGJOBSREQUEST']._serialized_end=1897
-  _globals['_LISTTRAININGJOBSRESPONSE']._serialized_start=1899
-  _globals['_LISTTRAININGJOBSRESPONSE']._serialized_end=1990
-  _globals['_WATCHTRAININGJOBREQUEST']._serialized_start=1992
-  _globals['_WATCHTRAININGJOBREQUEST']._serialized_end=2044
-  _globals['_WATCHTRAININGJOBRESPONSE']._serialized_start=2046
-  _globals['_WATCHTRAININGJOBRESPONSE']._serialized_end=2117
-  _globals['_CANCELTRAININGJOBREQUEST']._serialized_start=2119
-  _globals['_CANCELTRAININGJOBREQUEST']._serialized_end=2157
-  _globals['_CANCELTRAININGJOBRESPONSE']._serialized_start=2159
-  _globals['_CANCELTRAININGJOBRESPONSE']._serialized_end=2232
-  _globals['_DELETETRAININGJOBREQUEST']._serialized_start=2234
-  _globals['_DELETETRAININGJOBREQUEST']._serialized_end=2272
-  _globals['_DELETETRAININGJOBRESPONSE']._serialized_start=2274
-  _globals['_DELETETRAININGJOBRESPONSE']._serialized_end=2301
-  _globals['_RETRAINMODELREQUEST']._serialized_start=2304
-  _globals['_RETRAINMODELREQUEST']._serialized_end=2643
-  _globals['_RETRAINMODELRESPONSE']._serialized_start=2645
-  _globals['_RETRAINMODELRESPONSE']._serialized_end=2713
-  _globals['_TRAINING']._serialized_start=2873
-  _globals['_TRAINING']._serialized_end=3752
+  _globals['_TRAININGJOB']._serialized_end=1017
+  _globals['_TRAININGJOB_METRICSENTRY']._serialized_start=915
+  _globals['_TRAININGJOB_METRICSENTRY']._serialized_end=961
+  _globals['_JOBEVENT']._serialized_start=1020
+  _globals['_JOBEVENT']._serialized_end=1182
+  _globals['_LISTMODELCLASSESREQUEST']._serialized_start=1184
+  _globals['_LISTMODELCLASSESREQUEST']._serialized_end=1209
+  _globals['_LISTMODELCLASSESRESPONSE']._serialized_start=1211
+  _globals['_LISTMODELCLASSESRESPONSE']._serialized_end=1286
+  _globals['_STARTTRAININGREQUEST']._serialized_start=1289
+  _globals['_STARTTRAININGREQUEST']._serialized_end=1591
+  _globals['_STARTTRAININGRESPONSE']._serialized_start=1593
+  _globals['_STARTTRAININGRESPONSE']._serialized_end=1662
+  _globals['_GETTRAININGJOBREQUEST']._serialized_start=1664
+  _globals['_GETTRAININGJOBREQUEST']._serialized_end=1699
+  _globals['_GETTRAININGJOBRESPONSE']._serialized_start=1701
+  _globals['_GETTRAININGJOBRESPONSE']._serialized_end=1771
+  _globals['_LISTTRAININGJOBSREQUEST']._serialized_start=1774
+  _globals['_LISTTRAININGJOBSREQUEST']._serialized_end=1920
+  _globals['_LISTTRAININGJOBSRESPONSE']._serialized_start=1922
+  _globals['_LISTTRAININGJOBSRESPONSE']._serialized_end=2013
+  _globals['_WATCHTRAININGJOBREQUEST']._serialized_start=2015
+  _globals['_WATCHTRAININGJOBREQUEST']._serialized_end=2067
+  _globals['_WATCHTRAININGJOBRESPONSE']._serialized_start=2069
+  _globals['_WATCHTRAININGJOBRESPONSE']._serialized_end=2140
+  _globals['_CANCELTRAININGJOBREQUEST']._serialized_start=2142
+  _globals['_CANCELTRAININGJOBREQUEST']._serialized_end=2180
+  _globals['_CANCELTRAININGJOBRESPONSE']._serialized_start=2182
+  _globals['_CANCELTRAININGJOBRESPONSE']._serialized_end=2255
+  _globals['_DELETETRAININGJOBREQUEST']._serialized_start=2257
+  _globals['_DELETETRAININGJOBREQUEST']._serialized_end=2295
+  _globals['_DELETETRAININGJOBRESPONSE']._serialized_start=2297
+  _globals['_DELETETRAININGJOBRESPONSE']._serialized_end=2324
+  _globals['_RETRAINMODELREQUEST']._serialized_start=2327
+  _globals['_RETRAINMODELREQUEST']._serialized_end=2666
+  _globals['_RETRAINMODELRESPONSE']._serialized_start=2668
+  _globals['_RETRAINMODELRESPONSE']._serialized_end=2736
+  _globals['_TRAINING']._serialized_start=2896
+  _globals['_TRAINING']._serialized_end=3775
 # @@protoc_insertion_point(module_scope)

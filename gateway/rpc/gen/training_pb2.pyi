@@ -47,7 +47,7 @@ class JobError(_message.Message):
     def __init__(self, code: _Optional[str] = ..., message: _Optional[str] = ...) -> None: ...
 
 class TrainingJob(_message.Message):
-    __slots__ = ("id", "status", "stage", "progress", "model", "model_class", "dataset", "target", "features", "hyperparameters", "test_share", "seed", "promote", "created_at", "started_at", "ended_at", "attempts", "cancelling", "model_version", "metrics", "error")
+    __slots__ = ("id", "status", "stage", "progress", "model", "model_class", "dataset", "target", "features", "hyperparameters", "test_share", "seed", "promote", "created_at", "started_at", "ended_at", "attempts", "cancelling", "model_version", "metrics", "error", "feature_count")
     class MetricsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -76,6 +76,7 @@ class TrainingJob(_message.Message):
     MODEL_VERSION_FIELD_NUMBER: _ClassVar[int]
     METRICS_FIELD_NUMBER: _ClassVar[int]
     ERROR_FIELD_NUMBER: _ClassVar[int]
+    FEATURE_COUNT_FIELD_NUMBER: _ClassVar[int]
     id: str
     status: JobState
     stage: str
@@ -97,7 +98,8 @@ class TrainingJob(_message.Message):
     model_version: int
     metrics: _containers.ScalarMap[str, float]
     error: JobError
-    def __init__(self, id: _Optional[str] = ..., status: _Optional[_Union[JobState, str]] = ..., stage: _Optional[str] = ..., progress: _Optional[float] = ..., model: _Optional[str] = ..., model_class: _Optional[str] = ..., dataset: _Optional[str] = ..., target: _Optional[str] = ..., features: _Optional[_Iterable[str]] = ..., hyperparameters: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., test_share: _Optional[float] = ..., seed: _Optional[int] = ..., promote: _Optional[bool] = ..., created_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., started_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., ended_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., attempts: _Optional[int] = ..., cancelling: _Optional[bool] = ..., model_version: _Optional[int] = ..., metrics: _Optional[_Mapping[str, float]] = ..., error: _Optional[_Union[JobError, _Mapping]] = ...) -> None: ...
+    feature_count: int
+    def __init__(self, id: _Optional[str] = ..., status: _Optional[_Union[JobState, str]] = ..., stage: _Optional[str] = ..., progress: _Optional[float] = ..., model: _Optional[str] = ..., model_class: _Optional[str] = ..., dataset: _Optional[str] = ..., target: _Optional[str] = ..., features: _Optional[_Iterable[str]] = ..., hyperparameters: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., test_share: _Optional[float] = ..., seed: _Optional[int] = ..., promote: _Optional[bool] = ..., created_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., started_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., ended_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., attempts: _Optional[int] = ..., cancelling: _Optional[bool] = ..., model_version: _Optional[int] = ..., metrics: _Optional[_Mapping[str, float]] = ..., error: _Optional[_Union[JobError, _Mapping]] = ..., feature_count: _Optional[int] = ...) -> None: ...
 
 class JobEvent(_message.Message):
     __slots__ = ("number", "at", "status", "stage", "progress", "message")

@@ -11,13 +11,15 @@ import boto3
 import pytest
 from moto.server import ThreadedMotoServer
 
-from gateway.adapters.model_watch import UP, ChampionWatch, FraudModel
+from gateway.adapters import model_watch
+from gateway.adapters.model_watch import UP, ChampionWatch, FraudModel, PairFeatures
 from gateway.adapters.objects import S3
 from gateway.adapters.onnx_models import OnnxPredictor
 from gateway.errors import ModelUnavailable
 from tests.gateway.trained import MemoryShelf, MemoryWeights, content, sha256, version_of
 
 POLL_S = 0.01
+ROOM = 1 << 20  # bytes: more than all files
 
 
 @pytest.fixture
@@ -35,7 +37,7 @@ async def until(true: Callable[[], Any]) -> None:
 async def test_a_champion_is_served_when_it_is_loaded_and_not_before(threads: Executor) -> None:
     one, two = (version_of(f"constant-{n}", threads, number=n) for n in (1, 2))
     shelf, weights = MemoryShelf(one), MemoryWeights("constant-1", "constant-2")
-    watch = ChampionWatch(shelf, OnnxPredictor(weights, 4, threads), 60.0)
+    watch = ChampionWatch(shelf, OnnxPredictor(weights, 4, ROOM, threads), 60.0)
     await watch.look()
     assert watch.get("payments") == one
     shelf.put(two)
@@ -55,7 +57,7 @@ async def test_a_champion_is_served_when_it_is_loaded_and_not_before(threads: Ex
 async def test_a_champion_that_cannot_be_loaded_leaves_the_old_one(threads: Executor) -> None:
     one, two = (version_of(f"constant-{n}", threads, number=n) for n in (1, 2))
     shelf, weights = MemoryShelf(one), MemoryWeights("constant-1")
-    watch = ChampionWatch(shelf, OnnxPredictor(weights, 4, threads), 60.0)
+    watch = ChampionWatch(shelf, OnnxPredictor(weights, 4, ROOM, threads), 60.0)
     await watch.look()
     shelf.put(two)
     shelf.put(replace(two, name="cards"))
@@ -72,7 +74,7 @@ async def test_a_champion_that_cannot_be_loaded_leaves_the_old_one(threads: Exec
 async def test_the_last_champions_are_served_while_the_store_is_down(threads: Executor) -> None:
     one = version_of("constant-1", threads)
     shelf = MemoryShelf(one)
-    watch = ChampionWatch(shelf, OnnxPredictor(MemoryWeights("constant-1"), 4, threads), POLL_S)
+    watch = ChampionWatch(shelf, OnnxPredictor(MemoryWeights("constant-1"), 4, ROOM, threads), POLL_S)
     watch.start()
     await until(watch.all)
     shelf.down = True
@@ -86,13 +88,73 @@ async def test_the_last_champions_are_served_while_the_store_is_down(threads: Ex
 
 async def test_waking_looks_at_once(threads: Executor) -> None:
     shelf = MemoryShelf()
-    watch = ChampionWatch(shelf, OnnxPredictor(MemoryWeights("constant-1"), 4, threads), 3600.0)
+    watch = ChampionWatch(shelf, OnnxPredictor(MemoryWeights("constant-1"), 4, ROOM, threads), 3600.0)
     watch.start()
     await asyncio.sleep(0)
     shelf.put(version_of("constant-1", threads))
     watch.wake()
     await until(watch.all)
     await watch.close()
+
+
+class HungWeights(MemoryWeights):
+    """One of the files never comes, until it is let out."""
+
+    def __init__(self, hung: str, *files: str) -> None:
+        super().__init__(hung, *files)
+        self.hung = sha256(hung)
+        self.held.clear()
+
+    async def get(self, sha256: str) -> bytes:
+        if sha256 == self.hung:
+            return await super().get(sha256)
+        return self.kept[sha256]
+
+
+async def test_a_champion_that_never_comes_holds_up_no_other(
+    threads: Executor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(model_watch, "_LOOK_S", 0.2)
+    hung, other = version_of("constant-1", threads, "a"), version_of("constant-2", threads, "b")
+    shelf, weights = MemoryShelf(hung, other), HungWeights("constant-1", "constant-2", "constant-3")
+    watch = ChampionWatch(shelf, OnnxPredictor(weights, 4, ROOM, threads), 60.0)
+    async with asyncio.timeout(30):
+        while not watch.get("b"):
+            await watch.look()
+        assert watch.unavailable() == {"a"}
+        newer = version_of("constant-3", threads, "c")
+        shelf.put(newer)
+        await shelf.delete("b", None)
+        while watch.all() != [newer]:
+            await watch.look()
+        weights.held.set()
+        while not watch.get("a"):
+            await watch.look()
+    assert weights.asked == [hung.sha256]
+
+
+async def test_at_the_start_no_more_champions_are_loaded_than_stay(
+    threads: Executor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(model_watch, "_AT_ONCE", 1)
+    files = ("constant-1", "constant-2", "constant-3", "mixed", "words", "trees")
+    models = [version_of(file, threads, file) for file in files]
+    weights = MemoryWeights(*files)
+    shelf, predictor = MemoryShelf(*models), OnnxPredictor(weights, 2, ROOM, threads)
+    watch = ChampionWatch(shelf, predictor, 60.0)
+    await watch.look()
+    assert len(weights.asked) == 3  # the third pushed one out
+    assert watch.all() == models
+    await watch.look()
+    assert len(weights.asked) == 3
+    for model in models:
+        assert (await predictor.load(model)).sha256 == model.sha256
+    # One that is promoted later is loaded before it is served, and so is one of a new name.
+    weights.kept |= MemoryWeights("fraud", "scenario").kept
+    for newer in (version_of("fraud", threads, "mixed", 2), version_of("scenario", threads, "new")):
+        shelf.put(newer)
+        await watch.look()
+        assert (watch.get(newer.name), weights.asked[-1]) == (newer, newer.sha256)
 
 
 @pytest.fixture(params=["folder", "s3"])
@@ -137,7 +199,7 @@ async def test_a_file_that_is_replaced_is_served_without_a_restart(
     lies: tuple[str, S3, Any], threads: Executor, caplog: pytest.LogCaptureFixture
 ) -> None:
     url, s3, write = lies
-    model = FraudModel(url, s3, range(2), POLL_S, threads)
+    model = FraudModel(url, s3, range(2), POLL_S, threads, PairFeatures())
     with pytest.raises(ModelUnavailable):
         model.current()
     model.start()
@@ -170,7 +232,7 @@ async def test_a_place_that_is_down_leaves_the_model(
 ) -> None:
     file = tmp_path / "fraud.onnx"
     file.write_bytes(content("fraud"))
-    model = FraudModel(str(file), S3(), range(2), 60.0, threads)
+    model = FraudModel(str(file), S3(), range(2), 60.0, threads, PairFeatures())
     await model.look()
     assert model.state == UP
 
@@ -184,3 +246,50 @@ async def test_a_place_that_is_down_leaves_the_model(
     monkeypatch.undo()
     await model.look()
     assert model.state == UP
+
+
+async def test_a_file_that_could_not_be_loaded_for_another_reason_is_tried_again(
+    threads: Executor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "fraud.onnx"
+    file.write_bytes(content("fraud"))
+    model = FraudModel(str(file), S3(), range(2), 60.0, threads, PairFeatures())
+    await model.look()
+    file.write_bytes(content("fraud-2"))
+
+    def exhausted(*_: object) -> None:
+        raise MemoryError
+
+    with monkeypatch.context() as patched:
+        patched.setattr(model_watch, "load", exhausted)
+        with pytest.raises(MemoryError):
+            await model.look()
+    assert model.state == "The model file could not be looked at."
+    assert model.current().sha256 == sha256("fraud")
+    await model.look()
+    assert (model.state, model.current().sha256) == (UP, sha256("fraud-2"))
+
+
+async def test_a_file_of_other_features_takes_no_place_in_the_pair(threads: Executor, tmp_path: Path) -> None:
+    features = PairFeatures()
+    files = tmp_path / "fraud.onnx", tmp_path / "scenario.onnx"
+    fraud, scenario = (
+        FraudModel(str(file), S3(), range(labels), 60.0, threads, features)
+        for file, labels in zip(files, (2, 4), strict=True)
+    )
+    other = "The model file takes other features than the pair does."
+    files[0].write_bytes(content("fraud"))
+    await fraud.look()
+    files[1].write_bytes(content("trees"))  # not those of the other one
+    await scenario.look()
+    assert (fraud.state, scenario.state) == (UP, other)
+    with pytest.raises(ModelUnavailable):
+        scenario.current()
+    files[0].write_bytes(content("divides"))  # not those of the one before
+    await fraud.look()
+    assert (fraud.state, fraud.current().sha256) == (other, sha256("fraud"))
+    files[0].write_bytes(content("fraud-2"))
+    files[1].write_bytes(content("scenario"))
+    await asyncio.gather(fraud.look(), scenario.look())
+    assert (fraud.state, scenario.state) == (UP, UP)
+    assert fraud.current().sha256 == sha256("fraud-2")

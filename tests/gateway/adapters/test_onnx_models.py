@@ -15,10 +15,12 @@ import pytest
 from gateway.adapters import onnx_models
 from gateway.adapters.onnx_models import OnnxPredictor, load
 from gateway.errors import InvalidRequest, ModelUnavailable
-from gateway.training.facts import Feature
+from gateway.training.facts import Feature, Prediction
 from tests.gateway.trained import FOLDER, MemoryWeights, content, version_of
 
 SOUND = ("constant-1", "constant-2", "constant-3", "mixed", "words", "fraud", "scenario", "trees", "divides")
+ROOM = 1 << 20  # bytes: more than all of them
+CONSTANT_BYTES = len(content("constant-1"))  # as many as constant-2 and -3
 
 
 @pytest.fixture
@@ -60,6 +62,16 @@ async def test_many_rows_give_what_each_gives_alone(threads: Executor) -> None:
     rows = [(float(n), n, bool(n % 2), "aa" if n % 3 else "b") for n in range(-500, 500)]
     alone = [(await model.predict([row]))[0] for row in rows]
     assert await model.predict(rows) == alone
+
+
+async def test_shares_are_told_to_six_digits(threads: Executor) -> None:
+    """A float32 has no more: the other ten of a double are noise."""
+    model = load(content("mixed"), threads)
+    told = await model.predict([(n / 7, n, bool(n % 2), "aa") for n in range(-40, 40)])
+    shares = [share for one in told for share in (one.confidence, *one.probabilities.values())]
+    assert min(shares) < 1e-6
+    assert all(share == float(f"{share:.6g}") for share in shares)
+    assert all(one.confidence in one.probabilities.values() for one in told)
 
 
 async def test_no_finite_answer_is_the_callers_fault_and_names_the_row(threads: Executor) -> None:
@@ -121,9 +133,13 @@ def test_broken_files_are_refused_without_a_word_of_theirs(
 async def test_concurrent_first_requests_load_once(threads: Executor) -> None:
     weights = MemoryWeights("mixed")
     weights.held.clear()
-    predictor = OnnxPredictor(weights, 4, threads)
+    predictor = OnnxPredictor(weights, 4, ROOM, threads)
     model = version_of("mixed", threads)
-    asked = [asyncio.create_task(predictor.predict(model, [(1.0, 1, True, "aa")])) for _ in range(50)]
+
+    async def ask() -> list[Prediction]:
+        return await (await predictor.load(model)).predict([(1.0, 1, True, "aa")])
+
+    asked = [asyncio.create_task(ask()) for _ in range(50)]
     await asyncio.sleep(0)
     asked[0].cancel()  # who gives up first does not stop it for the others
     await asyncio.sleep(0)
@@ -136,19 +152,75 @@ async def test_concurrent_first_requests_load_once(threads: Executor) -> None:
 
 async def test_the_models_asked_last_are_kept(threads: Executor) -> None:
     weights = MemoryWeights("constant-1", "constant-2", "constant-3")
-    predictor = OnnxPredictor(weights, 2, threads)
+    predictor = OnnxPredictor(weights, 2, ROOM, threads)
     one, two, three = (version_of(f"constant-{n}", threads, number=n) for n in (1, 2, 3))
     for model in (one, two, one, three, one, two):
-        answer = await predictor.predict(model, [(0.0,)])
+        answer = await (await predictor.load(model)).predict([(0.0,)])
         assert answer[0].label == f"v{model.version}"
     assert [weights.asked.count(model.sha256) for model in (one, two, three)] == [1, 2, 1]
+
+
+@pytest.mark.parametrize(
+    ("hot_bytes", "loads"), [(2 * CONSTANT_BYTES, [1, 2, 1]), (2 * CONSTANT_BYTES - 1, [3, 2, 1])]
+)
+async def test_files_that_are_too_large_together_push_each_other_out(
+    threads: Executor, hot_bytes: int, loads: list[int]
+) -> None:
+    weights = MemoryWeights("constant-1", "constant-2", "constant-3")
+    predictor = OnnxPredictor(weights, 32, hot_bytes, threads)
+    one, two, three = (version_of(f"constant-{n}", threads, number=n) for n in (1, 2, 3))
+    for model in (one, two, one, three, one, two):
+        await predictor.load(model)
+        await predictor.load(model)  # one alone stays, however large
+    assert [weights.asked.count(model.sha256) for model in (one, two, three)] == loads
+    assert predictor.pushed_out == sum(loads) - (2 if hot_bytes == 2 * CONSTANT_BYTES else 1)
+
+
+async def test_a_load_that_takes_long_is_waited_for_once_and_goes_on(
+    threads: Executor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(onnx_models, "_LOAD_WAIT_S", 0.05)
+    weights = MemoryWeights("mixed")
+    weights.held.clear()
+    predictor = OnnxPredictor(weights, 2, ROOM, threads)
+    model = version_of("mixed", threads)
+    async with asyncio.timeout(30):
+        with pytest.raises(ModelUnavailable, match="still being loaded") as told:
+            await predictor.load(model)
+        assert told.value.retry_after
+        monkeypatch.setattr(onnx_models, "_LOAD_WAIT_S", 3600.0)
+        with pytest.raises(ModelUnavailable, match="still being loaded"):
+            await predictor.load(model)  # at once: that load's time is over
+        weights.held.set()
+        while True:
+            with contextlib.suppress(ModelUnavailable):
+                await predictor.load(model)
+                break
+    assert weights.asked == [model.sha256]
+
+
+async def test_few_files_are_fetched_at_once(threads: Executor, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each may be 256 MB."""
+    monkeypatch.setattr(onnx_models, "_LOADS", 2)
+    weights = MemoryWeights("constant-1", "constant-2", "constant-3")
+    weights.held.clear()
+    predictor = OnnxPredictor(weights, 4, ROOM, threads)
+    models = [version_of(f"constant-{n}", threads, number=n) for n in (1, 2, 3)]
+    waiting = [asyncio.create_task(predictor.load(model)) for model in models]
+    async with asyncio.timeout(30):
+        while len(weights.asked) < 2:
+            await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        assert len(weights.asked) == 2
+        weights.held.set()
+        await asyncio.gather(*waiting)
 
 
 async def test_a_model_that_cannot_be_loaded_is_not_asked_for_again_at_once(
     threads: Executor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     weights = MemoryWeights()
-    predictor = OnnxPredictor(weights, 2, threads)
+    predictor = OnnxPredictor(weights, 2, ROOM, threads)
     model = version_of("mixed", threads)
     for _ in range(3):
         with pytest.raises(ModelUnavailable) as told:
@@ -156,7 +228,7 @@ async def test_a_model_that_cannot_be_loaded_is_not_asked_for_again_at_once(
         assert told.value.message == "The model's weights are not where they were put."
     assert len(weights.asked) == 1
     monkeypatch.setattr(onnx_models, "_REFUSED_S", 0.0)
-    predictor = OnnxPredictor(weights, 2, threads)
+    predictor = OnnxPredictor(weights, 2, ROOM, threads)
     with pytest.raises(ModelUnavailable):
         await predictor.load(model)
     await weights.put(model.sha256, content("mixed"))
@@ -164,13 +236,13 @@ async def test_a_model_that_cannot_be_loaded_is_not_asked_for_again_at_once(
 
 
 async def test_a_signature_that_was_not_registered_is_refused(threads: Executor) -> None:
-    predictor = OnnxPredictor(MemoryWeights("mixed"), 2, threads)
+    predictor = OnnxPredictor(MemoryWeights("mixed"), 2, ROOM, threads)
     model = version_of("mixed", threads)
     features = tuple(Feature(one.name.upper(), one.type) for one in model.signature.features)
     other = replace(model, signature=replace(model.signature, features=features))
     with pytest.raises(ModelUnavailable, match="signature"):
-        await predictor.predict(other, [(1.0, 1, True, "aa")])
-    assert await predictor.predict(model, [(1.0, 1, True, "aa")])
+        await predictor.load(other)
+    assert (await predictor.load(model)).signature == model.signature
 
 
 def test_the_folder_holds_no_other_files() -> None:

@@ -1,8 +1,11 @@
 """Model files in a folder and in S3, behind the same two classes."""
 
+import asyncio
 import hashlib
 import os
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -111,6 +114,57 @@ async def test_a_place_that_is_down_says_so_and_nothing_more(bucket: Any, tmp_pa
             assert told.value.message == "The store of model files cannot be used."
             assert told.value.__cause__ is None
     assert SECRET not in repr(down)
+
+
+_HEAD = (
+    b"HTTP/1.1 200 OK\r\nContent-Length: 90000\r\nETag: one\r\n"
+    b"Last-Modified: Sat, 21 Nov 2026 20:00:00 GMT\r\n\r\n"
+)
+
+
+@pytest.mark.parametrize("said", [b"", _HEAD, _HEAD + b"onnx" * 100], ids=["nothing", "head", "part"])
+async def test_a_store_that_falls_silent_is_given_up(said: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(objects, "_ASK_S", 0.3)
+    over = asyncio.Event()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(said)
+        await over.wait()
+        writer.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        async with asyncio.timeout(30):
+            with pytest.raises(ModelUnavailable, match="cannot be used"):
+                await StoredWeights("s3://models", S3(f"http://127.0.0.1:{port}", "key", SECRET)).get(SHA256)
+        over.set()
+
+
+async def test_a_folder_that_hangs_is_given_up_and_takes_no_thread_of_others(
+    tmp_path: Path, s3: S3, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As one on a file server that is gone."""
+    over, began = threading.Event(), []
+
+    def hangs(*_: object) -> None:
+        began.append(threading.current_thread())
+        over.wait()
+
+    monkeypatch.setattr(objects, "_read", hangs)
+    monkeypatch.setattr(objects, "_CARRY_S", 0.2)
+    weights = StoredWeights(str(tmp_path), s3)
+    others = ThreadPoolExecutor(1)
+    asyncio.get_running_loop().set_default_executor(others)
+    try:
+        async with asyncio.timeout(30):
+            asked = [weights.get(SHA256) for _ in range(20)]
+            outcomes = await asyncio.gather(*asked, return_exceptions=True)
+            assert await asyncio.to_thread(threading.current_thread) not in began
+        assert all(isinstance(one, ModelUnavailable) for one in outcomes)
+        assert 0 < len(began) <= 4
+    finally:
+        over.set()
 
 
 async def test_a_put_without_a_bucket_fails(s3: S3) -> None:

@@ -225,7 +225,7 @@ class RpcClient:
         number = training_pb2.JobState.Value(f"JOB_STATE_{status.upper()}") if status else None
         asked = training_pb2.ListTrainingJobsRequest(status=number, **query)
         page = await self._ask(self._training.ListTrainingJobs, asked)
-        return list(map(_job, page.jobs)), page.has_more
+        return list(map(_listed, page.jobs)), page.has_more
 
     async def events(self, job_id: str) -> list[Json]:
         """As they are watched, until the job is over."""
@@ -360,6 +360,11 @@ def _value(field: Any, value: Any) -> Any:
 
 def _job(job: training_pb2.TrainingJob) -> Json:
     return {"object": "training_job", **told(job)}
+
+
+def _listed(job: training_pb2.TrainingJob) -> Json:
+    """A field that lists leave out is an empty one here."""
+    return {name: value for name, value in _job(job).items() if name != "features" or value}
 
 
 def _versioned(answer: Any) -> list[Json]:

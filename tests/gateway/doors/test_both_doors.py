@@ -59,6 +59,20 @@ async def test_a_grader_predicts_and_neither_trains_nor_sees_data(client: Client
         assert refused.value.code == "forbidden", call
 
 
+async def test_who_may_not_train_is_told_so_whatever_is_said(client: Client, house: House) -> None:
+    grader = client.with_key(house.keys["grader"])
+    for call in (
+        grader.start(model="No Such Name"),
+        grader.retrain("fraud-lr", model_class="", seed=-1),
+        grader.jobs(limit=1000),
+        grader.promote("fraud-lr", 0),
+        grader.delete_model("fraud-lr", 0),
+    ):
+        with pytest.raises(Refused) as refused:
+            await call
+        assert refused.value.code == "forbidden", call
+
+
 async def test_a_key_for_metrics_asks_nothing(client: Client, house: House) -> None:
     with pytest.raises(Refused) as refused:
         await client.with_key(house.keys["metrics"]).predict("fraud-lr", ROWS)
@@ -203,6 +217,9 @@ async def test_jobs_are_listed_by_pages(client: Client) -> None:
     ids = [(await client.start(**ASK))["id"] for _ in range(3)]
     page, more = await client.jobs(limit=2, status="queued", model="fraud-lr")
     assert ([one["id"] for one in page], more) == (ids[:0:-1], True)
+    # The names of a thousand features in each would make a page of megabytes.
+    assert [(one.get("features"), one["feature_count"]) for one in page] == [(None, 2)] * 2
+    assert (await client.job(ids[0]))["feature_count"] == 2
     page, more = await client.jobs(limit=2, after=ids[1])
     assert ([one["id"] for one in page], more) == (ids[:1], False)
     assert await client.jobs(status="failed") == ([], False)

@@ -8,6 +8,7 @@ import hashlib
 import io
 import json
 import os
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,8 @@ from gateway.adapters.database.database import Database
 from gateway.adapters.database.datasets import DatabaseDatasets
 from gateway.adapters.keyring import add_key
 from gateway.domain import Role
+from gateway.errors import NotKept
+from gateway.rest import datasets as pages
 from gateway.training.facts import DatasetVersion
 from tests.gateway.conftest import KEY, Running
 from tests.gateway.training.facts import dataset
@@ -220,6 +223,47 @@ async def test_a_wrong_question_is_400_before_the_file_is_kept(
 async def test_names_that_are_none_are_404(running: Running, path: str) -> None:
     assert (await send(running, "GET", path))[0] == 404
     assert (await send(running, "DELETE", path))[0] == 404
+
+
+async def test_one_file_uploaded_twice_at_once_is_one_version(
+    start: Callable[..., Any], tmp_path: Path
+) -> None:
+    running = await start(datasets_dir=tmp_path / "datasets", dataset_checks=2)
+    answers = await asyncio.gather(*(upload(running) for _ in range(2)))
+    assert sorted(status for status, _, _ in answers) == [200, 201]
+    (number,) = {version["version"] for _, version, _ in answers}
+    assert left(tmp_path / "datasets") == [f"pay/{number}/data.csv"]
+
+
+async def test_a_version_that_the_store_did_not_take_leaves_no_file(
+    running: Running, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def add(self: DatabaseDatasets, version: DatasetVersion) -> DatasetVersion:
+        assert left(tmp_path / "datasets") == ["pay/1/data.csv"]
+        raise NotKept("The store is not available.")
+
+    monkeypatch.setattr(DatabaseDatasets, "add", add)
+    status, told, _ = await upload(running)
+    assert (status, told["code"]) == (503, "store_unavailable")
+    assert left(tmp_path / "datasets") == []
+
+
+async def test_large_answers_are_made_beside_the_loop(
+    running: Running, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    threads = []
+
+    def brief(version: DatasetVersion) -> dict[str, Any]:
+        threads.append(threading.current_thread())
+        return made(version)
+
+    made = pages.brief_answer
+    monkeypatch.setattr(pages, "brief_answer", brief)
+    await seeded(tmp_path, dataset(name="pay"))
+    for path in ("", "/pay"):
+        assert (await send(running, "GET", f"/v1/datasets{path}"))[0] == 200
+    assert len(threads) == 2
+    assert threading.main_thread() not in threads
 
 
 async def test_two_uploads_of_one_name_at_once_are_two_versions(running: Running, tmp_path: Path) -> None:

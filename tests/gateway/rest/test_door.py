@@ -142,7 +142,7 @@ async def test_unknown_paths_and_methods_have_the_documented_shape(running: Runn
 def test_every_code_has_a_status_and_both_shapes(code: Code, path: str) -> None:
     error = GatewayError("Something.", param="field", retry_after=1.5)
     error.code = code  # type: ignore[misc]
-    status, headers, body = error_response(error, path, "trace")
+    status, headers, body = error_response(error, "GET", path, "trace")
     assert 400 <= status <= 599
     assert dict(headers)[b"retry-after"] == b"2"
     told = json.loads(body)

@@ -8,6 +8,7 @@ from typing import Any
 
 import grpc
 import pytest
+from grpc_health.v1 import health_pb2
 from prometheus_client import CollectorRegistry, generate_latest
 
 from gateway.domain import Caller, Quota, Role, Usage
@@ -21,6 +22,7 @@ from gateway.rpc.procedures import procedures
 
 KEY = (("authorization", "Bearer key"),)
 MOST = 100_000  # bytes of a message
+MOST_CALLS = 8  # at once
 UUID = "0f8fad5b-d9cb-469f-a165-70867728950e"
 
 
@@ -73,6 +75,9 @@ class Servicer:
         finally:
             self.ended.set()
 
+    async def check(self, _: Any, __: Call) -> health_pb2.HealthCheckResponse:
+        return health_pb2.HealthCheckResponse()
+
     async def stay(self) -> None:
         """Work that takes longer than anyone waits."""
         try:
@@ -93,18 +98,19 @@ class Place:
         known = {}
         for module, service in ((operations_pb2, "Operations"), (data, "Datasets"), (train, "Training")):
             known |= procedures(module.DESCRIPTOR.services_by_name[service], self.servicer)  # type: ignore[attr-defined]
+        known |= procedures(health_pb2.DESCRIPTOR.services_by_name["Health"], self.servicer, public=True)
         self.door = Door(known, Guards(), CallLog(self.account), policy)  # type: ignore[arg-type]
 
     @property
     def line(self) -> dict[str, Any]:
         return self.account.lines[-1]
 
-    async def told(self) -> dict[str, Any]:
-        """The line of a call that its caller did not wait for."""
+    async def told(self, count: int = 1) -> list[dict[str, Any]]:
+        """The lines of calls that their caller did not wait for."""
         async with asyncio.timeout(30):
-            while not self.account.lines:
+            while len(self.account.lines) < count:
                 await asyncio.sleep(0.01)
-        return self.line
+        return self.account.lines
 
 
 @pytest.fixture
@@ -114,7 +120,9 @@ async def start() -> AsyncIterator[Callable[..., Any]]:
         async def started(**policy: Any) -> Place:
             place = Place(DoorPolicy(**{"message_timeout_s": 30.0, **policy}))
             server = grpc.aio.server(
-                handlers=(place.door,), options=[("grpc.max_receive_message_length", MOST)]
+                handlers=(place.door,),
+                maximum_concurrent_rpcs=MOST_CALLS,
+                options=[("grpc.max_receive_message_length", MOST)],
             )
             port = server.add_insecure_port("127.0.0.1:0")
             await server.start()
@@ -216,6 +224,46 @@ async def test_a_caller_who_falls_silent_is_not_waited_for(start: Callable[..., 
     assert (code, told["x-error-code"]) == (grpc.StatusCode.DEADLINE_EXCEEDED, "body_timeout")
 
 
+class Silent:
+    """Calls of a public procedure that send no message."""
+
+    def __init__(self, place: Any) -> None:
+        self._enough = asyncio.Event()
+        self._ask = place.channel.stream_unary("/grpc.health.v1.Health/Check")
+
+    def call(self) -> Any:
+        async def nothing() -> AsyncIterator[bytes]:
+            await self._enough.wait()
+            yield b""
+
+        return self._ask(nothing())
+
+    def end(self) -> None:
+        self._enough.set()
+
+
+async def test_who_has_no_key_is_waited_for_shortly(start: Callable[..., Any]) -> None:
+    place = await start(public_timeout_s=0.2)
+    silent = Silent(place)
+    code, told = await refusal(silent.call())
+    silent.end()
+    assert (code, told["x-error-code"]) == (grpc.StatusCode.DEADLINE_EXCEEDED, "body_timeout")
+
+
+async def test_silent_callers_without_a_key_leave_the_others_their_places(start: Callable[..., Any]) -> None:
+    place = await start(public_timeout_s=30.0, most_public_waiting=MOST_CALLS - 4)
+    silent = Silent(place)
+    calls = [silent.call() for _ in range(MOST_CALLS)]
+    # Those who have waited longest give way. Without that, all places of the server were taken.
+    assert {line["code"] for line in await place.told(4)} == {"body_timeout"}
+    await place.status(ASKED, metadata=KEY)
+    check = place.channel.unary_unary("/grpc.health.v1.Health/Check")
+    assert await check(b"") == b""
+    silent.end()
+    codes = [await call.code() for call in calls]
+    assert codes.count(grpc.StatusCode.DEADLINE_EXCEEDED) == 5  # the call of check took a place too
+
+
 async def test_a_deadline_ends_the_work(start: Callable[..., Any]) -> None:
     place = await start()
     place.servicer.status = lambda _: place.servicer.stay()
@@ -223,7 +271,7 @@ async def test_a_deadline_ends_the_work(start: Callable[..., Any]) -> None:
     assert code is grpc.StatusCode.DEADLINE_EXCEEDED
     async with asyncio.timeout(30):
         await place.servicer.ended.wait()
-    assert (await place.told())["status"] == "DEADLINE_EXCEEDED"
+    assert (await place.told())[-1]["status"] == "DEADLINE_EXCEEDED"
 
 
 async def test_a_caller_who_leaves_ends_the_work(start: Callable[..., Any]) -> None:
@@ -243,7 +291,7 @@ async def test_a_caller_who_leaves_ends_the_work(start: Callable[..., Any]) -> N
         await place.servicer.ended.wait()
     with suppress(asyncio.CancelledError):
         await asked
-    assert (await place.told())["status"] == "CANCELLED"
+    assert (await place.told())[-1]["status"] == "CANCELLED"
 
 
 async def test_an_unexpected_failure_tells_nothing(

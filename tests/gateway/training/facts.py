@@ -1,5 +1,6 @@
 """Data sets and versions of models as tests need them."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -40,9 +41,10 @@ def dataset(
     own_target: str | None = "fraud",
     rows: int = ROWS,
 ) -> DatasetVersion:
-    """Without columns `amount`, `country` and the target `fraud`."""
+    """Without columns `amount`, `country` and the target `fraud`. Of another content in each version."""
     columns = columns or (column("amount"), column("country", "text", distinct=3), target())
-    return DatasetVersion(name, version, NOW, "ann", own_target, table(*columns, rows=rows))
+    content = replace(table(*columns, rows=rows), sha256=f"{version:064x}")
+    return DatasetVersion(name, version, NOW, "ann", own_target, content)
 
 
 def made(

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from gateway.errors import StoreUnavailable
+from gateway.errors import ModelUnavailable, StoreUnavailable
 from gateway.training.ports import Backlog, WorkerFacts
 
 
@@ -25,3 +25,26 @@ class MemoryRoll:
         if self.waiting is None:
             raise StoreUnavailable("The store did not answer in time.")
         return self.waiting
+
+
+class MemoryWeights:
+    """Weights."""
+
+    def __init__(self) -> None:
+        self.kept: dict[str, bytes] = {}
+        self.removed: list[str] = []
+
+    async def has(self, sha256: str) -> bool:
+        return sha256 in self.kept
+
+    async def put(self, sha256: str, data: bytes) -> None:
+        self.kept[sha256] = data
+
+    async def get(self, sha256: str) -> bytes:
+        if sha256 not in self.kept:
+            raise ModelUnavailable("Not there.")
+        return self.kept[sha256]
+
+    async def delete(self, sha256: str) -> None:
+        self.removed.append(sha256)
+        self.kept.pop(sha256, None)

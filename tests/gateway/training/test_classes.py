@@ -89,7 +89,7 @@ def test_a_callers_word_stays_out_of_the_message() -> None:
     refusal = refused("decision_tree", {"Ivanov": 1})
     assert refusal.param == "hyperparameters"
     assert "Ivanov" not in refusal.message
-    assert refusal.detail == "Ivanov"
+    assert refusal.detail == "Given: 'Ivanov'."
     assert "Petrov" not in refused("decision_tree", {"criterion": "Petrov"}).message
 
 

@@ -20,6 +20,7 @@ from gateway.records import Once
 from gateway.training.asks import TrainingAsk, read_training_ask
 from gateway.training.facts import JobState
 from tests.gateway.training.conftest import ASK, TRAINER, Room
+from tests.gateway.training.facts import column, dataset, target
 
 GRADER = Caller("bob", Role.GRADER, 1000)
 OTHER = Caller("eve", Role.TRAINER, 1000)
@@ -62,6 +63,34 @@ async def test_what_cannot_be_trained_is_refused_before_it_is_queued(
         await room.start(**fields)
     assert (refusal.value.code, refusal.value.param) == (code, param)
     assert await room.desk.find(TRAINER) == []
+
+
+@pytest.mark.parametrize(
+    ("fields", "counts", "code", "param"),
+    [
+        ({}, (498, 2), Code.INVALID_DATASET, "test_share"),
+        (
+            {"model_class": "linear_svm", "test_share": 0.5},
+            (2, 2),
+            Code.INVALID_DATASET,
+            "test_share",
+        ),
+        (
+            {"hyperparameters": {"solver": "liblinear"}},
+            (50, 50, 50),
+            Code.INVALID_HYPERPARAMETERS,
+            "hyperparameters.solver",
+        ),
+    ],
+)
+async def test_what_the_fit_would_refuse_for_its_classes_is_refused_at_once(
+    room: Room, fields: dict[str, Any], counts: tuple[int, ...], code: Code, param: str
+) -> None:
+    classes = dataset(column("amount"), target(counts=counts), name="rare", rows=sum(counts))
+    await room.datasets.add(classes)
+    with pytest.raises(GatewayError) as refusal:
+        await room.start(dataset="rare", **fields)
+    assert (refusal.value.code, refusal.value.param) == (code, param)
 
 
 async def test_a_grader_sees_and_begins_nothing(room: Room) -> None:

@@ -1,18 +1,29 @@
 """Registry and shelf are kept alike, whatever fails on the way: a scripted registry over a real store."""
 
 import asyncio
+import hashlib
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
 
 from gateway.adapters.database.model_mirror import DatabaseMirror
-from gateway.training.facts import JobState, ModelVersion
+from gateway.adapters.database.model_rows import put
+from gateway.training.facts import ColumnType, Feature, JobState, ModelVersion, Signature
 from gateway.training.mirroring import Mirroring
 from gateway.training.ports import RegistryTask, RegistryUnavailable
 from tests.gateway.training.conftest import Room
+from tests.gateway.training.facts import NOW
 from tests.gateway.training.fakes import MemoryWeights
-from tests.gateway.training.facts import version
+
+
+def version(name: str, number: int, *, champion: bool = True, sha256: str = "") -> ModelVersion:
+    sha256 = sha256 or hashlib.sha256(f"{name} {number}".encode()).hexdigest()
+    signature = Signature((Feature("amount", ColumnType.NUMBER),), "fraud", (0, 1))
+    return ModelVersion(name, number, NOW, sha256, signature, {}, None, champion)
+
+
+TWO_OF_EACH = [version(name, number, champion=number == 2) for name in ("a", "b") for number in (1, 2)]
 
 
 class ScriptedRegistry:
@@ -21,6 +32,7 @@ class ScriptedRegistry:
 
     def __init__(self, *kept: ModelVersion) -> None:
         self.kept = [*kept]
+        self.faults = 0
         self.told: list[tuple[str, str, int]] = []
         self.broken: set[str] = set()
         self.meanwhile: Callable[[], Awaitable[Any]] | None = None  # happens while it is told
@@ -76,9 +88,6 @@ class Watch:
         return [(task.kind, task.name) for task in await self.mirror.tasks()]
 
 
-TWO_OF_EACH = [version(name, number, champion=number == 2) for name in ("a", "b") for number in (1, 2)]
-
-
 async def test_a_task_that_cannot_be_told_holds_up_its_own_name_only(room: Room) -> None:
     watch = Watch(room, *TWO_OF_EACH)
     await watch.step()
@@ -124,11 +133,11 @@ async def test_weights_that_a_new_version_has_meanwhile_are_kept(room: Room) -> 
     async def trained() -> None:
         twin = version("b", 1, sha256=sha256)
         watch.registry.kept.append(twin)
-        await room.shelved(twin)
+        await room.database.write(lambda connection: put(connection, twin, promoted=True))
 
     watch.registry.meanwhile = trained
     assert await watch.step() == [("delete", "a", 1)]
-    assert list(watch.weights.kept) == [sha256]
+    assert watch.weights.removed == []
     assert await watch.waiting() == []
 
 
@@ -145,13 +154,13 @@ async def test_weights_that_a_model_being_registered_may_have_wait_for_its_end(r
 
     watch.registry.meanwhile = registering
     await watch.step()
-    assert list(watch.weights.kept) == [sha256]
+    assert watch.weights.removed == []
     assert await watch.waiting() == [("delete", "a")]
 
     watch.registry.meanwhile = None
     await room.queue.end(job.id, "worker", JobState.FAILED, "unavailable", "The registry is down.")
     await watch.step()
-    assert watch.weights.kept == {}
+    assert watch.weights.removed == [sha256]
     assert await watch.waiting() == []
 
 
@@ -178,7 +187,7 @@ async def test_a_worker_whose_round_came_to_nothing_leaves_it_to_the_next(room: 
     await room.models.promote("a", 1)
     next_worker = DatabaseMirror(room.database, "next")
 
-    watch.registry.down = True
+    watch.registry.down, watch.registry.broken = True, {"a"}
     await watch.step()
     assert watch.mirroring.registry_state == "The registry does not answer."
     assert len(await next_worker.tasks()) == 1

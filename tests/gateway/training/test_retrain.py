@@ -50,7 +50,7 @@ async def test_new_data_must_have_the_old_features(room: Room) -> None:
     await room.datasets.add(dataset(column("amount"), target(), version=3))
     with pytest.raises(InvalidDataset) as refusal:
         await room.desk.retrain(TRAINER, "fraud-lr", TrainingAsk())
-    assert (refusal.value.param, refusal.value.detail) == ("features", "'country'")
+    assert (refusal.value.param, refusal.value.detail) == ("features", "Columns: 'country'.")
     said = read_training_ask({"features": ["amount"]})
     assert (await room.desk.retrain(TRAINER, "fraud-lr", said)).request.features == ("amount",)
 

@@ -2,8 +2,11 @@
 
 import asyncio
 
+import pytest
+
 from gateway.adapters.database.workers_roll import DatabaseRoll
-from gateway.errors import ModelUnavailable
+from gateway.errors import ModelUnavailable, StoreUnavailable
+from gateway.training import status as module
 from gateway.training.ports import Backlog, WorkerFacts
 from gateway.training.status import TrainingStatus
 from tests.gateway.training.conftest import Room
@@ -18,10 +21,6 @@ async def up() -> None:
 
 async def down() -> None:
     raise ModelUnavailable("s3://secret.example/models does not answer.")
-
-
-async def hanging() -> None:
-    await asyncio.Event().wait()
 
 
 def worker(name: str, **stores: str) -> WorkerFacts:
@@ -116,8 +115,52 @@ async def test_the_store_is_asked_once_however_many_ask() -> None:
     assert roll.asked == 1
 
 
-async def test_a_probe_that_hangs_is_given_up() -> None:
-    status = TrainingStatus(MemoryRoll(BACKLOG), {"models": hanging})
+async def test_a_probe_that_hangs_is_given_up_and_not_begun_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What hangs may hold a thread: one, however often the page is asked for."""
+    monkeypatch.setattr(module, "_PROBE_S", 0.05)
+    monkeypatch.setattr(module, "_FRESH_S", 0.0)
+    began, lets_go = [], asyncio.Event()
+
+    async def hangs() -> None:
+        began.append(True)
+        await lets_go.wait()
+
+    status = TrainingStatus(MemoryRoll(BACKLOG), {"models": hangs})
+
+    async def told() -> object:
+        return (await status.facts())["stores"]["models"]  # type: ignore[index]
+
     async with asyncio.timeout(30):
-        facts = await status.facts()
-    assert facts["stores"]["models"] == "down"  # type: ignore[index]
+        assert [await told() for _ in range(3)] == ["down"] * 3
+        assert len(began) == 1
+        lets_go.set()
+        await asyncio.sleep(0)
+        assert await told() == "up"
+    await status.close()
+
+
+async def test_closing_ends_a_probe_that_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_PROBE_S", 0.05)
+    ended = asyncio.Event()
+
+    async def hangs() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.set()
+
+    status = TrainingStatus(MemoryRoll(BACKLOG), {"models": hangs})
+    async with asyncio.timeout(30):
+        await status.facts()
+        await status.close()
+    assert ended.is_set()
+
+
+async def test_workers_that_cannot_be_read_do_not_take_the_store_down() -> None:
+    class Garbled(MemoryRoll):
+        async def alive(self, within_s: float) -> list[WorkerFacts]:
+            raise StoreUnavailable("A kept record cannot be read by this version of the gateway.")
+
+    facts = await TrainingStatus(Garbled(BACKLOG), {}).facts()
+    assert (facts["jobs"], facts["workers"]) == ({"queued": 2, "running": 1}, [])
+    assert facts["stores"]["database"] == "up"  # type: ignore[index]

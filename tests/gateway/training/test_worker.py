@@ -1,7 +1,7 @@
 """The worker over a real store, with a scripted engine, registry and DVC behind it."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -29,7 +29,8 @@ from gateway.training.ports import (
 )
 from gateway.training.trainings import Bench, Trainings
 from tests.gateway.training.conftest import TRAINER, Room
-from tests.gateway.training.facts import NOW, made
+from tests.gateway.training.facts import NOW, dataset, made
+from tests.gateway.training.fakes import MemoryWeights
 
 OWNER = "worker-1"
 DVC_HASH = "cd" * 16
@@ -62,6 +63,8 @@ class ScriptedEngine:
 
 
 class MemoryRegistry:
+    faults = 0
+
     def __init__(self) -> None:
         self.kept: list[ModelVersion] = []
         self.told: list[RegistryTask] = []
@@ -99,25 +102,6 @@ class MemoryRegistry:
             raise RegistryUnavailable("The registry does not answer.")
 
 
-class MemoryWeights:
-    def __init__(self) -> None:
-        self.kept: dict[str, bytes] = {}
-
-    async def has(self, sha256: str) -> bool:
-        return sha256 in self.kept
-
-    async def put(self, sha256: str, data: bytes) -> None:
-        self.kept[sha256] = data
-
-    async def get(self, sha256: str) -> bytes:
-        if sha256 not in self.kept:
-            raise ModelUnavailable("Not there.")
-        return self.kept[sha256]
-
-    async def delete(self, sha256: str) -> None:
-        self.kept.pop(sha256, None)
-
-
 class Dvc:
     def __init__(self) -> None:
         self.added: list[str] = []
@@ -137,8 +121,8 @@ class Dvc:
     async def pull(self, version: DatasetVersion) -> Path:
         return Path("data.csv")
 
-    async def remove(self, version: DatasetVersion, shared: bool) -> None:
-        self.removed.append((version.id, shared))
+    async def remove(self, version: DatasetVersion, shared: Callable[[], Awaitable[bool]]) -> None:
+        self.removed.append((version.id, await shared()))
 
 
 class Workshop:
@@ -330,19 +314,18 @@ async def test_a_data_set_goes_into_dvc_and_to_the_remote_and_a_failed_push_stay
 
 
 async def test_a_deleted_data_set_leaves_dvc_and_its_twin_keeps_the_content(workshop: Workshop) -> None:
-    while await workshop.chores.step():
-        pass
-    await workshop.room.datasets.delete("payments", 1)
-    while await workshop.chores.step():
-        pass
-    await workshop.room.datasets.delete("payments", 2)
+    await workshop.room.datasets.add(dataset(name="twin"))
+    for name in ("payments", "twin"):
+        while await workshop.chores.step():
+            pass
+        await workshop.room.datasets.delete(name, 1)
     while await workshop.chores.step():
         pass
 
-    assert workshop.dvc.pushed == ["payments@1", "payments@2"]
-    assert workshop.dvc.removed == [("payments@1", True), ("payments@2", False)]
+    assert sorted(workshop.dvc.pushed) == ["payments@1", "payments@2", "twin@1"]
+    assert workshop.dvc.removed == [("payments@1", True), ("twin@1", False)]
     with pytest.raises(NotFound):
-        await workshop.room.datasets.get("payments")
+        await workshop.room.datasets.get("twin")
 
 
 async def test_a_champion_chosen_in_the_registry_is_served_and_a_tampered_one_is_not(
@@ -355,6 +338,7 @@ async def test_a_champion_chosen_in_the_registry_is_served_and_a_tampered_one_is
     tampered = replace(kept[0], name="other", sha256="e" * 64)
     kept.append(tampered)
     workshop.registry.refused = {tampered.sha256}
+    workshop.registry.faults = 2
 
     await workshop.mirroring.step()
     await workshop.mirroring.step()
@@ -364,6 +348,7 @@ async def test_a_champion_chosen_in_the_registry_is_served_and_a_tampered_one_is
     with pytest.raises(ModelNotFound):
         await workshop.room.models.get("other")
     assert "1 versions refused" in workshop.mirroring.registry_state
+    assert "2 versions without a hash" in workshop.mirroring.registry_state
 
 
 async def test_what_is_decided_here_reaches_a_registry_that_was_down(workshop: Workshop) -> None:

@@ -3,15 +3,19 @@
 import asyncio
 import hashlib
 import os
+import re
 import signal
+import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import psutil
 import pytest
 
+from gateway.adapters.fitting import local
 from gateway.adapters.fitting.local import LocalEngine
 from gateway.adapters.fitting.ray_engine import RayEngine
 from gateway.training.ports import FitFailed, Fitted, Progress, WorkerLost
@@ -62,6 +66,11 @@ def fits() -> list[psutil.Process]:
     return found
 
 
+def rank(process: psutil.Process) -> str:
+    """Among those that the kernel kills when it has no memory left; 1000 is the first of all."""
+    return Path(f"/proc/{process.pid}/oom_score_adj").read_text().strip()
+
+
 async def gone(those: Callable[[], list[Any]]) -> bool:
     for _ in range(600):
         if not those():
@@ -84,8 +93,9 @@ async def test_a_fit_says_how_far_it_is_and_ends_with_its_files(engines: Engines
     assert list(dict.fromkeys(one.stage for one in progress)) == [
         "preparing", "fitting", "evaluating", "exporting",
     ]  # fmt: skip
+    assert all(re.fullmatch(r"[A-Z].*\.", one.message) for one in progress)
     shares = [one.share for one in progress]
-    assert shares == sorted(shares)
+    assert shares == sorted(round(share, 3) for share in shares)
     assert len(set(shares)) > 15
     assert isinstance(fitted, Fitted)
     assert fitted.folder == tmp_path / "made"
@@ -98,11 +108,44 @@ async def test_a_fit_says_how_far_it_is_and_ends_with_its_files(engines: Engines
     assert fitted.parameters["n_estimators"] == 100
 
 
-async def test_what_the_data_forbids_is_no_fault_of_the_worker(engines: Engines, tmp_path: Path) -> None:
-    one = work(tmp_path, "logistic_regression", {"solver": "liblinear"}, table(300, labels=3))
+async def test_a_fit_that_needs_more_memory_than_it_may_take_has_failed(tmp_path: Path) -> None:
+    """A tree of 160,000 nodes that say 100 shares each."""
+    data = table(100_000).with_columns(label=pl.int_range(100_000) % 100)
     with pytest.raises(FitFailed) as failed:
-        [_ async for _ in engines().run(one)]
-    assert failed.value.code == "labels"
+        [
+            _
+            async for _ in LocalEngine(1, 120.0, memory_mb=512).run(
+                work(tmp_path, "decision_tree", data=data)
+            )
+        ]
+    assert failed.value.code == "too_large"
+
+
+async def test_the_memory_of_a_fit_is_bounded_and_the_first_that_the_kernel_takes(
+    engines: Engines, tmp_path: Path
+) -> None:
+    engine = engines(memory_mb=2048)
+    async with aclosing(await begun(engine, work(tmp_path, "random_forest", FOREST, table(5000)))):
+        (process,) = fits()
+        assert process.rlimit(psutil.RLIMIT_DATA) == (2 << 30, 2 << 30)
+        assert rank(process) == "1000"
+
+
+@pytest.mark.parametrize(("death", "kills"), [(signal.SIGKILL, 1), (signal.SIGABRT, 0)])
+async def test_a_process_that_dies_for_want_of_memory_is_not_begun_again(
+    death: signal.Signals, kills: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kernel = tmp_path / "vmstat"
+    kernel.write_text("pgfault 7\noom_kill 0\n")
+    monkeypatch.setattr(local, "_KERNEL", kernel)
+    one = work(tmp_path, "random_forest", FOREST, table(5000))
+    async with aclosing(await begun(LocalEngine(1, 120.0), one)) as told:
+        (process,) = fits()
+        kernel.write_text(f"pgfault 9\noom_kill {kills}\n")
+        process.send_signal(death)
+        with pytest.raises(FitFailed) as failed:
+            [_ async for _ in told]
+    assert failed.value.code == "too_large"
 
 
 async def test_a_fit_that_takes_too_long_is_killed(engines: Engines, tmp_path: Path) -> None:
@@ -147,12 +190,13 @@ async def test_closing_the_engine_kills_the_work(engines: Engines, tmp_path: Pat
 async def test_no_more_fits_run_than_there_are_places(engines: Engines, tmp_path: Path) -> None:
     engine = engines(workers=1)
     first = await begun(engine, work(tmp_path / "1", "random_forest", FOREST, table(5000)))
-    second = asyncio.create_task(anext(engine.run(work(tmp_path / "2"))))
-    await asyncio.sleep(0.2)  # the second is at the door
-    assert len(fits()) == 1
-    assert not second.done()
-    await first.aclose()
-    assert (await second).stage == "preparing"
+    async with aclosing(engine.run(work(tmp_path / "2"))) as waiting:
+        second = asyncio.create_task(anext(waiting))
+        await asyncio.sleep(0.2)  # the second is at the door
+        assert len(fits()) == 1
+        assert not second.done()
+        await first.aclose()
+        assert (await second).stage == "preparing"
 
 
 async def test_a_process_dies_with_the_one_that_started_it(tmp_path: Path) -> None:
@@ -168,8 +212,6 @@ async def test_a_process_dies_with_the_one_that_started_it(tmp_path: Path) -> No
         "        print(told.share, flush=True)\n"
         "asyncio.run(main())\n"
     )
-    import sys
-
     parent = await asyncio.create_subprocess_exec(
         *(sys.executable, "-c", code, str(tmp_path)), stdout=asyncio.subprocess.PIPE
     )

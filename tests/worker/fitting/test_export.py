@@ -1,6 +1,7 @@
 """The exported file answers as the fitted pipeline does, on data that is made to tell them apart."""
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,10 +14,12 @@ from hypothesis import strategies as st
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.pipeline import Pipeline
 
+from gateway.adapters.fitting import estimators
 from gateway.adapters.fitting.encoding import columns, encoded_target, features_frame
 from gateway.adapters.fitting.estimators import calibrated, estimator, fit_estimator
 from gateway.adapters.fitting.exact import floor32, make_exact
 from gateway.adapters.fitting.export import check_parity, export, feeds
+from gateway.adapters.fitting.size import check_model, check_size
 from gateway.adapters.fitting.table import TABLE
 from gateway.training.facts import ColumnType, Feature, Signature
 from gateway.training.ports import FitFailed
@@ -167,6 +170,33 @@ def test_a_file_that_is_too_large_is_refused() -> None:
     with pytest.raises(FitFailed) as failed:
         export(pipeline, signature, "decision_tree", most_bytes=1000)
     assert failed.value.code == "too_large"
+
+
+@pytest.mark.parametrize(
+    ("name", "labels"), [("random_forest", 2), ("random_forest", 3), ("hist_gradient_boosting", 3)]
+)
+def test_a_files_size_is_told_before_it_is_written(name: str, labels: int) -> None:
+    pipeline, signature, _ = learnt(name, nasty(), labels)
+    size = len(export(pipeline, signature, name))
+    check_model(pipeline["model"], most_bytes=int(1.2 * size))
+    with pytest.raises(FitFailed):
+        check_model(pipeline["model"], most_bytes=int(0.8 * size))
+
+
+@pytest.mark.parametrize("name", ["random_forest", "extra_trees", "hist_gradient_boosting"])
+def test_trees_end_while_they_grow_where_the_file_would_be_too_large(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for check in (check_model, check_size):
+        monkeypatch.setattr(estimators, check.__name__, partial(check, most_bytes=200_000))
+    rng = np.random.default_rng(0)
+    X, y = rng.random((500, 2)), np.arange(500) % 7  # noqa: N806 - the field's name
+    model = estimator(TABLE[name], SMALL[name], seed=0)
+    told: list[float] = []
+    with pytest.raises(FitFailed) as failed:
+        fit_estimator(model, X, y, 1, lambda share, _: told.append(share))
+    assert failed.value.code == "too_large"
+    assert 0 < max(told) < 0.7
 
 
 def test_another_models_file_fails_the_check() -> None:

@@ -39,9 +39,8 @@ class Standin:
         self._lock = threading.RLock()
         self._ticks = 0
 
-    def only(self, kind: str) -> Fields:
-        (row,) = self.rows[kind].values()
-        return row
+    def named(self, kind: str, name: str) -> list[Fields]:
+        return [row for row in self.rows[kind].values() if row["name"] == name]
 
     @contextmanager
     def holding(self, endpoint: str = "") -> Iterator[None]:
@@ -241,6 +240,7 @@ def _token() -> str:
 class _Door(BaseHTTPRequestHandler):
     standin: Standin
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # else each answer waits 40 ms for the SDK to confirm its head
 
     def _serve(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))

@@ -3,12 +3,15 @@
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import closing
 from pathlib import Path
+from typing import Any
 from zipfile import ZipFile
 
 import boto3
 import pytest
+import pytest_asyncio
 from moto.server import ThreadedMotoServer
 
 from gateway.adapters.objects import S3
@@ -16,8 +19,8 @@ from gateway.adapters.registry.places import ClearmlPlace
 from gateway.adapters.registry.process import RegistryProcess
 from gateway.training.ports import RegistryTask
 from tests.worker.registry import trained
-from tests.worker.registry.benches import PROJECT, ClearmlBench
-from tests.worker.registry.clearml_standin import clearml_server
+from tests.worker.registry.benches import PROJECT
+from tests.worker.registry.clearml_standin import Standin, clearml_server
 
 ROOT = Path(__file__).parents[3]
 
@@ -27,86 +30,105 @@ pytestmark = [
 ]
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def moto() -> Iterator[S3]:
+    """With a bucket `models`."""
     server = ThreadedMotoServer(port=0)
     server.start()
     host, port = server.get_host_and_port()
-    yield S3(f"http://{host}:{port}", "key", "secret")
+    access = S3(f"http://{host}:{port}", "key", "secret")
+    with closing(client_of(access)) as client:
+        client.create_bucket(Bucket="models")
+    yield access
     server.stop()
 
 
-async def test_a_training_is_a_task_with_its_model_on_s3(moto: S3, tmp_path: Path) -> None:
-    client = boto3.client(
+def client_of(access: S3) -> Any:
+    return boto3.client(
         "s3",
-        endpoint_url=moto.endpoint_url,
-        aws_access_key_id=moto.access_key_id,
-        aws_secret_access_key=moto.secret_access_key,
-        region_name=moto.region,
+        endpoint_url=access.endpoint_url,
+        aws_access_key_id=access.access_key_id,
+        aws_secret_access_key=access.secret_access_key,
+        region_name=access.region,
     )
-    client.create_bucket(Bucket="models")
 
-    def keys() -> set[str]:
+
+def keys(access: S3) -> set[str]:
+    with closing(client_of(access)) as client:
         found = client.list_objects_v2(Bucket="models").get("Contents", [])
-        return {one["Key"].rpartition("/")[2] for one in found}
-
-    with clearml_server() as standin:
-        place = ClearmlPlace(standin.url, "http://web", "", "key", "secret", "s3://models/kept", moto)
-        registry = RegistryProcess(place, PROJECT, 60, "c0ffee")
-        try:
-            fitted = trained.fitted(tmp_path / "fit")
-            made = await registry.register(trained.job(1), trained.data(), fitted)
-            task, model = standin.only("tasks"), standin.only("models")
-            # What people see.
-            assert (task["name"], task["type"], task["status"]) == ("churn v1", "training", "completed")
-            assert made.run_url == f"http://web/projects/{task['project']}/tasks/{task['id']}/output/log"
-            seen = {
-                f"{section}/{name}": one["value"]
-                for section, parameters in task["hyperparams"].items()
-                for name, one in parameters.items()
-            }
-            assert seen["estimator/solver"] == "lbfgs"
-            assert seen["given/C"] == "0.5"
-            assert seen["lineage/dvc_hash"] == "d" * 32
-            assert task["script"]["version_num"] == "c0ffee"
-            scalars = {event["variant"]: event["value"] for event in standin.events if "value" in event}
-            assert scalars == {"test/accuracy": 0.9}
-            assert [one["key"] for one in task["execution"]["artifacts"]] == ["report.json", "model.skops"]
-            assert [event["variant"] for event in standin.events if "url" in event] == ["confusion"]
-            assert task["models"]["output"] == [{"name": "model", "model": model["id"]}]
-            assert (model["framework"], model["labels"]) == ("ONNX", {"0": 0, "1": 1})
-            assert set(model["tags"]) == {"version:1", "champion", trained.job(1).id}
-            assert str(tmp_path) not in json.dumps([task, model, standin.events])
-            # And where the files are.
-            assert model["uri"].startswith(f"s3://{moto.endpoint_url.removeprefix('http://')}/models/kept/")
-            assert keys() >= {"model.onnx", "model.skops", "report.json"}
-            assert await registry.weights("churn", 1) == (fitted.folder / "model.onnx").read_bytes()
-            await registry.tell(RegistryTask(1, "delete", "churn", 1))
-            assert "model.onnx" not in keys()
-            assert standin.unknown == set()
-        finally:
-            await registry.close()
-            client.close()
+    return {one["Key"] for one in found}
 
 
-async def test_of_two_champions_the_newer_version_is_one(tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def standin() -> Iterator[Standin]:
+    with clearml_server() as running:
+        yield running
+        assert running.unknown == set()
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def registry(standin: Standin, moto: S3) -> AsyncIterator[RegistryProcess]:
+    """For all tests: its start takes seconds. Each uses models of its own."""
+    place = ClearmlPlace(standin.url, "http://web", "", "key", "secret", "s3://models/kept", moto)
+    running = RegistryProcess(place, PROJECT, 60, "c0ffee")
+    yield running
+    await running.close()
+
+
+@pytest.mark.asyncio(loop_scope="module")
+async def test_a_training_is_a_task_with_its_model_on_s3(
+    registry: RegistryProcess, standin: Standin, moto: S3, tmp_path: Path
+) -> None:
+    fitted = trained.fitted(tmp_path / "fit")
+    made = await registry.register(trained.job(1), trained.data(), fitted)
+    (task,), (model,) = standin.named("tasks", "churn v1"), standin.named("models", "churn")
+    events = [event for event in standin.events if event["task"] == task["id"]]
+    # What people see.
+    assert (task["type"], task["status"]) == ("training", "completed")
+    assert made.run_url == f"http://web/projects/{task['project']}/tasks/{task['id']}/output/log"
+    seen = {
+        f"{section}/{name}": one["value"]
+        for section, parameters in task["hyperparams"].items()
+        for name, one in parameters.items()
+    }
+    assert seen["estimator/solver"] == "lbfgs"
+    assert seen["given/C"] == "0.5"
+    assert seen["lineage/dvc_hash"] == "d" * 32
+    assert task["script"]["version_num"] == "c0ffee"
+    assert {event["variant"]: event["value"] for event in events if "value" in event} == {
+        "test/accuracy": 0.9
+    }
+    assert [one["key"] for one in task["execution"]["artifacts"]] == ["report.json", "model.skops"]
+    assert [event["variant"] for event in events if "url" in event] == ["confusion"]
+    assert task["models"]["output"] == [{"name": "model", "model": model["id"]}]
+    assert (model["framework"], model["labels"]) == ("ONNX", {"0": 0, "1": 1})
+    assert set(model["tags"]) == {"version:1", "champion", trained.job(1).id}
+    assert str(tmp_path) not in json.dumps([task, model, events])
+    # And where the files are.
+    assert model["uri"].startswith(f"s3://{moto.endpoint_url.removeprefix('http://')}/models/kept/")
+    kept = model["uri"].partition("/models/")[2]
+    assert kept in keys(moto)
+    assert {key.rpartition("/")[2] for key in keys(moto)} >= {"model.skops", "report.json"}
+    assert await registry.weights("churn", 1) == (fitted.folder / "model.onnx").read_bytes()
+    await registry.tell(RegistryTask(1, "delete", "churn", 1, fitted.sha256))
+    assert kept not in keys(moto)
+
+
+@pytest.mark.asyncio(loop_scope="module")
+async def test_of_two_champions_the_newer_version_is_one(
+    registry: RegistryProcess, standin: Standin, tmp_path: Path
+) -> None:
     """Somebody gave the tag to a second model and took it from none."""
-    with clearml_server() as standin:
-        place = ClearmlPlace(standin.url, "", "", "key", "secret", str(tmp_path / "weights"))
-        bench = ClearmlBench(standin, place)
-        registry = RegistryProcess(place, PROJECT, 60)
-        try:
-            for number in (1, 2):
-                fitted = trained.fitted(tmp_path / f"fit{number}", number)
-                await registry.register(trained.job(number), trained.data(), fitted)
-            for row in standin.rows["models"].values():
-                row["tags"] = [*{*row["tags"], "champion"}]
-            found = {version.version: version.champion for version, _ in await registry.versions()}
-            assert found == {1: False, 2: True}
-            await registry.tell(RegistryTask(1, "promote", "churn", 1))
-            assert bench.champions("churn") == [1]
-        finally:
-            await registry.close()
+    for number in (1, 2):
+        fitted = trained.fitted(tmp_path / f"fit{number}", number)
+        await registry.register(trained.job(number + 10, "crowned"), trained.data(), fitted)
+    for row in standin.named("models", "crowned"):
+        row["tags"] = [*{*row["tags"], "champion"}]
+    versions = [version for version, _ in await registry.versions() if version.name == "crowned"]
+    assert {version.version: version.champion for version in versions} == {1: False, 2: True}
+    await registry.tell(RegistryTask(1, "promote", "crowned", 1, versions[0].sha256))
+    champions = [row for row in standin.named("models", "crowned") if "champion" in row["tags"]]
+    assert ["version:1" in row["tags"] for row in champions] == [True]
 
 
 OFFLINE = """
@@ -132,9 +154,9 @@ task.close()
 
 
 def test_clearmls_own_offline_mode_takes_what_we_write(tmp_path: Path) -> None:
-    environment = ClearmlPlace("http://nowhere", files_host="http://nowhere").environment(tmp_path) | {
-        "PATH": "/usr/bin"
-    }
+    place = ClearmlPlace("http://nowhere", files_host="http://nowhere")
+    environment = place.environment(tmp_path) | {"PATH": "/usr/bin"}
+    (tmp_path / "clearml.conf").write_text(json.dumps(place.configuration()))
     done = subprocess.run(
         [sys.executable, "-c", OFFLINE, str(tmp_path / "fit")],
         cwd=ROOT,

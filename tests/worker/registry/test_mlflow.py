@@ -113,16 +113,17 @@ def moto() -> Iterator[S3]:
     server.stop()
 
 
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[str]:
-    """A real `mlflow server`: 21 s to start on an idle machine."""
+@pytest.fixture(scope="module", autouse=True)
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A real `mlflow server`: 21 s to start on an idle machine, so it does that beside the other tests."""
+    folder = tmp_path_factory.mktemp("server")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     command = [
         *(sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port)),
-        *("--workers", "1", "--backend-store-uri", f"sqlite:///{tmp_path}/mlflow.db"),
-        *("--artifacts-destination", str(tmp_path / "artifacts")),
+        *("--workers", "1", "--backend-store-uri", f"sqlite:///{folder}/mlflow.db"),
+        *("--artifacts-destination", str(folder / "artifacts")),
     ]
     # Its job runner, which nothing here needs, more than doubles the start.
     told = {
@@ -154,10 +155,10 @@ async def test_an_mlflow_server_is_a_registry_like_the_file(server: str, tmp_pat
         assert [found[1].champion, found[2].champion] == [True, False]
         assert found[1].run_url is not None
         assert found[1].run_url.startswith(f"{server}/#/experiments/")
-        await registry.tell(RegistryTask(1, "promote", "churn", 2))
+        await registry.tell(RegistryTask(1, "promote", "churn", 2, second.sha256))
         assert bench.champions("churn") == [2]
-        for number in (1, 2, 2):
-            await registry.tell(RegistryTask(number, "delete", "churn", number))
+        for made in (first, second, second):
+            await registry.tell(RegistryTask(2, "delete", "churn", made.version, made.sha256))
         assert await registry.versions() == []
 
 

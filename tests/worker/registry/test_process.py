@@ -20,7 +20,6 @@ from tests.worker.registry import trained
 from tests.worker.registry.benches import PROJECT, ClearmlBench, bench
 
 ROOT = Path(__file__).parents[3]
-DEADLINE_S = 5.0
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(400)]
 
@@ -32,20 +31,30 @@ def outside(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ClearmlBench]:
         yield running
 
 
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Where processes have their folders."""
+    with pytest.MonkeyPatch.context() as patch:
+        made = tmp_path_factory.mktemp("folders")
+        patch.setattr("tempfile.tempdir", str(made))
+        yield made
+
+
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def registry(outside: ClearmlBench) -> AsyncIterator[RegistryProcess]:
-    running = RegistryProcess(outside.place, PROJECT, DEADLINE_S)
+async def registry(outside: ClearmlBench, folder: Path) -> AsyncIterator[RegistryProcess]:
+    running = RegistryProcess(outside.place, PROJECT, 60)
     yield running
     await running.close()
 
 
 async def test_a_call_past_its_deadline_costs_the_process_and_not_the_next_call(
-    registry: RegistryProcess, outside: ClearmlBench
+    registry: RegistryProcess, outside: ClearmlBench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await registry.versions()
     stuck = registry.pid
     assert stuck is not None
-    with outside.standin.holding():
+    with outside.standin.holding(), monkeypatch.context() as patch:
+        patch.setattr(registry, "_timeout_s", 0.2)  # its start has a time of its own
         with pytest.raises(RegistryUnavailable, match="in time"):
             await registry.versions()
         assert not psutil.pid_exists(stuck)
@@ -106,17 +115,16 @@ def inside(folder: Path) -> list[Path]:
 
 
 async def test_a_closed_registry_leaves_nothing_and_starts_nothing(
-    outside: ClearmlBench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    registry: RegistryProcess, folder: Path
 ) -> None:
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    registry = RegistryProcess(outside.place, PROJECT, 30)
+    """The last test of this one; processes of it were killed before."""
     await registry.versions()
     assert registry.pid is not None
     process = psutil.Process(registry.pid)
-    assert inside(tmp_path)
+    assert len(inside(folder)) == 1
     await registry.close()
     assert not process.is_running()
-    assert not inside(tmp_path)
+    assert not inside(folder)
     with pytest.raises(RegistryUnavailable, match="closed"):
         await registry.versions()
 

@@ -106,9 +106,9 @@ async def test_a_version_that_is_not_promoted_changes_no_champion(
     await train("shy", promote=False)
     found = await of(registry, "shy")
     assert [number for number in sorted(found) if found[number].champion] == [2]
-    await registry.tell(RegistryTask(1, "promote", "shy", 3))
+    await registry.tell(RegistryTask(1, "promote", "shy", 3, found[3].sha256))
     assert outside.champions("shy") == [3]
-    await registry.tell(RegistryTask(2, "promote", "shy", 1))
+    await registry.tell(RegistryTask(2, "promote", "shy", 1, found[1].sha256))
     assert outside.champions("shy") == [1]
 
 
@@ -140,10 +140,9 @@ async def test_weights_that_are_not_the_registered_ones_are_refused(
 async def test_a_deleted_versions_number_does_not_come_back(
     registry: RegistryProcess, train: Trainer
 ) -> None:
-    for _ in range(2):
-        await train("deleted")
+    _, second = [await train("deleted") for _ in range(2)]
     for _ in range(2):  # told again after a crash
-        await registry.tell(RegistryTask(1, "delete", "deleted", 2))
+        await registry.tell(RegistryTask(1, "delete", "deleted", 2, second.sha256))
     assert set(await of(registry, "deleted")) == {1}
     assert (await train("deleted")).version == 3
 
@@ -151,11 +150,36 @@ async def test_a_deleted_versions_number_does_not_come_back(
 async def test_a_model_is_gone_with_its_last_version(
     registry: RegistryProcess, outside: Bench, train: Trainer
 ) -> None:
-    await train("last")
-    await registry.tell(RegistryTask(1, "delete", "last", 1))
+    last = await train("last")
+    gone = RegistryTask(1, "delete", "last", 1, last.sha256)
+    await registry.tell(gone)
     assert await of(registry, "last") == {}
-    await registry.tell(RegistryTask(2, "promote", "last", 1))  # too late, and nobody's fault
+    await registry.tell(RegistryTask(2, "promote", "last", 1, last.sha256))  # too late, and nobody's fault
     assert await of(registry, "last") == {}
+    # Told again after a crash, when the name has a model again.
+    again = await train("last")
+    await registry.tell(gone)
+    assert await of(registry, "last") == {2: again}
+
+
+async def test_of_two_models_that_had_one_number_the_one_that_was_meant_is_deleted(
+    registry: RegistryProcess, train: Trainer
+) -> None:
+    """Somebody took the model away in the tool, with what it knew of numbers, and trained again."""
+    made = await train("twice")
+    await registry.tell(RegistryTask(1, "delete", "twice", 1, "e" * 64))
+    assert await of(registry, "twice") == {1: made}
+    await registry.tell(RegistryTask(1, "delete", "twice", 1, made.sha256))
+    assert await of(registry, "twice") == {}
+
+
+async def test_a_version_whose_file_is_gone_is_deleted_like_any_other(
+    registry: RegistryProcess, train: Trainer
+) -> None:
+    made = await train("bare")
+    (await where(registry, made)).unlink()
+    await registry.tell(RegistryTask(1, "delete", "bare", 1, made.sha256))
+    assert await of(registry, "bare") == {}
 
 
 async def test_a_model_that_somebody_registered_is_adopted(

@@ -66,13 +66,13 @@ async def test_a_version_is_put_under_dvc_and_pushed_where_there_is_a_remote(
     assert (await shelf.get("fraud")).kept is Kept.PUSHED
 
 
-async def test_the_oldest_comes_first_whatever_its_step(
+async def test_the_oldest_comes_first_and_what_waits_for_the_remote_holds_up_no_new_data_set(
     shelf: DatabaseDatasets, chores: DatabaseChores
 ) -> None:
-    for version, kept in ((2, Kept.ACCEPTED), (3, Kept.VERSIONED), (1, Kept.VERSIONED)):
+    for version, kept in ((4, Kept.ACCEPTED), (3, Kept.ACCEPTED), (2, Kept.VERSIONED), (1, Kept.VERSIONED)):
         await shelf.add(dataset(version=version, kept=kept))
-    found = [await chores.due("me", 60, remote=True) for _ in range(4)]
-    assert [one and one.version for one in found] == [1, 2, 3, None]
+    found = [await chores.due("me", 60, remote=True) for _ in range(5)]
+    assert [one and one.version for one in found] == [3, 4, 1, 2, None]
 
 
 async def test_no_two_workers_have_one_version(
@@ -156,10 +156,9 @@ async def test_a_deleted_version_is_taken_out_once_and_forgotten(
     await shelf.add(dataset(kept=Kept.PUSHED, dvc_hash=MD5))
     await shelf.delete("fraud", 1)
     assert await chores.due("me", 60, remote=True) is None
-    found = await chores.deleted("me", 60)
-    assert found is not None
-    version, shared = found
-    assert (version.id, version.dvc_hash, shared) == ("fraud@1", MD5, False)
+    version = await chores.deleted("me", 60)
+    assert version is not None
+    assert (version.id, version.dvc_hash) == ("fraud@1", MD5)
     assert await chores.deleted("other", 60) is None
     await chores.forget(version, "other")
     assert len(await shelf.files()) == 1
@@ -190,7 +189,7 @@ async def test_a_deletion_waits_for_the_step_that_is_under_way(
     await chores.done(due, "me", Kept.VERSIONED, MD5)
     found = await chores.deleted("other", 60)
     assert found is not None
-    assert found[0].dvc_hash == MD5
+    assert found.dvc_hash == MD5
 
 
 async def test_content_that_another_live_version_has_is_shared(
@@ -202,12 +201,11 @@ async def test_content_that_another_live_version_has_is_shared(
     await shelf.delete("b", 1)
     first = await chores.deleted("me", 60)
     assert first is not None
-    assert (first[0].name, first[1]) == ("a", True)
-    await chores.forget(first[0], "me")
+    assert (first.name, await chores.shared(first)) == ("a", True)
     await shelf.delete("c", 1)
-    last = await chores.deleted("me", 60)
-    assert last is not None
-    assert (last[0].name, last[1]) == ("b", False)
+    assert not await chores.shared(first)  # by now
+    await shelf.add(dataset("d", sha256="f" * 64))
+    assert await chores.shared(first)  # it was uploaded while the removal waited for its turn
 
 
 async def test_of_one_content_one_step_is_done_at_a_time(
@@ -220,7 +218,7 @@ async def test_of_one_content_one_step_is_done_at_a_time(
     assert removing is not None
     await shelf.add(dataset("new", sha256="f" * 64))
     assert await chores.due("two", 60, remote=True) is None
-    await chores.forget(removing[0], "one")
+    await chores.forget(removing, "one")
     due = await chores.due("two", 60, remote=True)
     assert due is not None
     assert due.name == "new"

@@ -65,6 +65,34 @@ async def test_the_oldest_jobs_are_begun_first(shelf: DatabaseJobs, queue: Datab
     assert await queue.lease("me", 9, 60, 3) == []
 
 
+async def test_a_key_with_many_jobs_keeps_no_other_key_waiting(
+    shelf: DatabaseJobs, queue: DatabaseJobQueue
+) -> None:
+    asked = [("ann", 1), ("ann", 2), ("ann", 3), ("bob", 4), ("bob", 5), ("cid", 6)]
+    ids = {
+        (await shelf.add(job(key_id, minutes=minutes), "Queued.", None, 100)).id: f"{key_id} {minutes}"
+        for key_id, minutes in asked
+    }
+    turns = []
+    for _ in asked:  # a worker of one fit at once
+        (begun,) = await queue.lease("me", 1, 60, 3)
+        turns.append(ids[begun.id])
+        await queue.end(begun.id, "me", JobState.FAILED, "unlearnable", "No.")
+    assert turns == ["ann 1", "bob 4", "cid 6", "ann 2", "bob 5", "ann 3"]
+
+
+async def test_free_places_go_to_the_keys_that_have_the_fewest(
+    shelf: DatabaseJobs, queue: DatabaseJobQueue
+) -> None:
+    for key_id, minutes in (("ann", 1), ("ann", 2), ("bob", 3)):
+        await shelf.add(job(key_id, minutes=minutes), "Queued.", None, 100)
+    assert [one.key_id for one in await queue.lease("me", 2, 60, 3)] == ["ann", "bob"]
+    for minutes in (4, 5):
+        await shelf.add(job("bob", minutes=minutes), "Queued.", None, 100)
+    # Bob's turn was after Ann's, and both have one.
+    assert [one.key_id for one in await queue.lease("me", 3, 60, 3)] == ["ann", "bob", "bob"]
+
+
 async def test_no_two_workers_have_one_job(
     shelf: DatabaseJobs, queue: DatabaseJobQueue, other_queue: DatabaseJobQueue
 ) -> None:

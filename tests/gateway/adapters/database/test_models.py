@@ -1,6 +1,7 @@
 """The shelf of models: one champion a name, and whatever is changed here the registry is told."""
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator
 from dataclasses import replace
 
@@ -131,9 +132,8 @@ async def test_what_is_deleted_is_gone_at_once_and_the_newest_that_is_left_is_ch
     await models.delete("churn", 2)
     assert await shown(models) == {3: True}
     tasks = await mirror.tasks()
-    assert [(one.kind, one.version, one.sha256) for one in tasks] == [
-        ("delete", 1, f"{1:064x}"), ("promote", 3, ""), ("delete", 2, f"{2:064x}")
-    ]  # fmt: skip
+    assert [(one.kind, one.version) for one in tasks] == [("delete", 1), ("promote", 3), ("delete", 2)]
+    assert [one.sha256 for one in tasks] == [f"{one.version:064x}" for one in tasks]
     await models.delete("churn", None)
     with pytest.raises(ModelNotFound):
         await models.versions("churn")
@@ -159,25 +159,24 @@ async def test_a_model_that_is_being_trained_is_not_deleted(
     await models.delete("churn", None)
 
 
-async def test_weights_go_with_the_last_version_that_has_them_and_while_none_is_being_registered(
+async def test_weights_are_needed_while_a_version_has_them_and_while_a_job_may_register_one(
     models: DatabaseModels, mirror: DatabaseMirror, database: Database
 ) -> None:
-    twins = [model(name, sha256="f" * 64) for name in ("a", "b")]
+    sha256 = "f" * 64
     await mirror.tasks()
-    await mirror.mirror(twins)
+    await mirror.mirror([model(name, sha256=sha256) for name in ("a", "b")])
     await models.delete("a", 1)
-    assert [one.sha256 for one in await mirror.tasks()] == [""]
+    assert await mirror.needed(sha256) is True
     await models.delete("b", 1)
-    tasks = await mirror.tasks()
-    assert [one.sha256 for one in tasks] == ["f" * 64] * 2
+    assert await mirror.needed(sha256) is False
     await DatabaseDatasets(database).add(dataset())
     registering = await DatabaseJobs(database).add(job(), "Queued.", None, 100)
     queue = DatabaseJobQueue(database)
     await queue.lease("trainer", 1, 60, 3)
     await queue.report(registering.id, "trainer", "registering", 0.97, "The model is being registered.")
-    assert await mirror.tasks() == []
+    assert await mirror.needed(sha256) is None
     await queue.end(registering.id, "trainer", JobState.FAILED, "unavailable", "The registry is down.")
-    assert await mirror.tasks() == tasks
+    assert await mirror.needed(sha256) is False
 
 
 @pytest.mark.usefixtures("three")
@@ -189,7 +188,7 @@ async def test_what_was_told_is_not_told_again(models: DatabaseModels, mirror: D
     await models.promote("churn", 3)
     await mirror.told(task)  # late, a second time
     (last,) = await mirror.tasks()
-    assert last == RegistryTask(last.number, "promote", "churn", 3)
+    assert last == RegistryTask(last.number, "promote", "churn", 3, f"{3:064x}")
 
 
 async def test_the_shelf_becomes_what_the_registry_has(
@@ -298,6 +297,28 @@ async def test_a_worker_that_died_or_cannot_reach_the_registry_does_not_shut_the
     await luckless.mirror([model("other")])
     with pytest.raises(ModelNotFound):
         await models.versions("other")
+    await luckless.leave()  # no round of its own
+    assert await luckless.tasks() == []
+    await second.leave()
+    assert len(await luckless.tasks()) == 1
+
+
+async def test_a_round_that_took_too_long_counts_while_no_other_worker_has_begun_one(
+    models: DatabaseModels, database: Database, other: Database, caplog: pytest.LogCaptureFixture
+) -> None:
+    slow, second = DatabaseMirror(database, "slow", 0.0), DatabaseMirror(other, "second")
+    await mirrored(slow, 1, champion=1)
+    assert await shown(models) == {1: True}
+    await slow.tasks()
+    await second.tasks()
+    with caplog.at_level(logging.WARNING):
+        await slow.mirror([])
+    assert await shown(models) == {1: True}
+    assert "another worker" in caplog.text
+    caplog.clear()
+    await slow.tasks()
+    await slow.mirror([])  # it had no turn: nothing is lost
+    assert caplog.text == ""
 
 
 async def test_a_champion_is_read_anew_when_it_has_changed(

@@ -42,8 +42,11 @@ async def added(shelf: DatabaseJobs, one: TrainingJob) -> TrainingJob:
 
 async def test_a_job_comes_back_as_it_was_asked_for_with_its_first_line(shelf: DatabaseJobs) -> None:
     asked = job(features=("amount", "Тип"), hyperparameters={"C": 1, "l1": [0.5, None], "fit": True})
-    assert await shelf.add(asked, "2 text columns are left out.", None, 1) == asked
-    assert await shelf.get(asked.id) == asked
+    kept = replace(asked, feature_count=2)
+    assert await shelf.add(asked, "2 text columns are left out.", None, 1) == kept
+    (listed,) = await shelf.find(None, None, None, 9)
+    assert listed == replace(kept, request=replace(kept.request, features=()))
+    assert await shelf.get(asked.id) == kept
     (event,) = await shelf.events(asked.id, 0, 10)
     assert (event.number, event.state, event.stage) == (1, JobState.QUEUED, "queued")
     assert (event.progress, event.message) == (0.0, "2 text columns are left out.")

@@ -35,6 +35,7 @@ QUESTIONS: dict[str, Callable[[Database, str], Awaitable[Any]]] = {
     "an end": lambda store, id_: DatabaseJobQueue(store).succeed(id_, "a", model()),
     "the champions": lambda store, _: DatabaseModels(store).champions(),
     "a model": lambda store, _: DatabaseModels(store).get("churn"),
+    "a data set's versions": lambda store, _: DatabaseDatasets(store).versions("fraud", 50),
     "a data set": lambda store, _: DatabaseDatasets(store).get("fraud"),
     "what is due": lambda store, _: DatabaseChores(store).due("a", 60, remote=True),
     "what is deleted": lambda store, _: DatabaseChores(store).deleted("a", 60),

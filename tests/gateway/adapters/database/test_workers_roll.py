@@ -50,6 +50,15 @@ async def test_a_silent_worker_is_not_there_and_forgotten_after_a_day(database: 
     assert await roll.alive(1e9) == [other]
 
 
+async def test_a_worker_of_another_version_hides_no_other(database: Database) -> None:
+    roll = DatabaseRoll(database, remote=True)
+    for worker in ("w1", "w2"):
+        await roll.report(replace(FACTS, id=worker))
+    newer = update(training_workers).where(training_workers.c.id == "w1").values(worker='{"format":2}')
+    await database.write(lambda c: c.execute(newer).rowcount)
+    assert await roll.alive(30) == [replace(FACTS, id="w2")]
+
+
 @pytest.mark.parametrize("remote", [True, False])
 async def test_the_backlog_counts_what_waits(database: Database, remote: bool) -> None:
     roll, shelf, chores = (
@@ -61,6 +70,7 @@ async def test_the_backlog_counts_what_waits(database: Database, remote: bool) -
     for version, kept in enumerate((Kept.VERSIONED, Kept.VERSIONED, Kept.ACCEPTED, Kept.PUSHED), 1):
         await shelf.add(dataset(version=version, kept=kept))
     await shelf.delete("fraud", 4)  # to be taken out of DVC
+    await chores.due("w1", 60, remote=True)  # to be versioned, which comes first
     due = await chores.due("w1", 60, remote=True)
     assert due is not None
     await chores.failed(due, "w1", "The remote cannot be reached.")

@@ -3,7 +3,6 @@
 import asyncio
 import hashlib
 import os
-import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
@@ -129,29 +128,14 @@ async def test_a_folder_that_cannot_be_written_is_the_stores_failure(tmp_path: P
         await files.keep(Received(tmp_path / "gone", "ab", 1), Path("pay/1/data.csv"))
 
 
-async def test_a_sweep_takes_what_crashes_have_left_and_nothing_else(tmp_path: Path) -> None:
-    old = time.time() - 90_000
-    names = (
-        "pay/1/data.csv",
-        "pay/2/data.csv",
-        ".incoming/a.part",
-        "pay/2/data.csv.dvc",
-        ".dvc/cache/files/x",
-    )
-    for name in (*names, "pay/3/data.json", ".incoming/b.part"):
-        file = tmp_path / name
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_bytes(b"x")
-        if name in names:
-            os.utime(file, (old, old))
-    assert await files_in(tmp_path).sweep({Path("pay/1/data.csv")}) == 2
-    assert {str(path.relative_to(tmp_path)) for path in left(tmp_path)} == {
-        "pay/1/data.csv",
-        "pay/2/data.csv.dvc",
-        ".dvc/cache/files/x",
-        "pay/3/data.json",
-        ".incoming/b.part",
-    }
+async def test_what_was_kept_and_became_no_version_is_taken_back(tmp_path: Path) -> None:
+    files = files_in(tmp_path)
+    for number in (1, 2):
+        await files.keep(await files.receive(pieces(CONTENT)), Path(f"pay/{number}/data.csv"))
+    await files.take_back(Path("pay/2/data.csv"))
+    await files.take_back(Path("pay/2/data.csv"))
+    assert left(tmp_path) == [tmp_path / "pay/1/data.csv"]
+    assert not (tmp_path / "pay/2").exists()
 
 
 async def test_a_broken_table_is_refused_by_its_process(tmp_path: Path) -> None:

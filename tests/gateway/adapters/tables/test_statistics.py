@@ -1,5 +1,8 @@
 """What people are shown of a table before they train on it."""
 
+import json
+from dataclasses import asdict
+
 import polars as pl
 import pytest
 
@@ -53,7 +56,16 @@ def test_rows_that_stand_twice_are_counted() -> None:
 def test_the_preview_is_short() -> None:
     table = told(pl.DataFrame({"a": range(50), "b": ["x" * 500] * 50}))
     assert len(table.preview) == 20
-    assert table.preview[3] == (3, "x" * 200)
+    assert table.preview[3] == (3, "x" * 80)
+
+
+def test_what_is_told_of_a_wide_table_of_long_texts_stays_small() -> None:
+    """It is read from the store, and sent, beside requests that have milliseconds."""
+    values = [f"{row}".ljust(30_000, "x") for row in range(20)]
+    table = told(pl.DataFrame({f"column {number}": values for number in range(1000)}))
+    assert (len(table.columns), len(table.preview[0])) == (1000, 100)
+    assert {len(column.top) for column in table.columns} == {2}
+    assert len(json.dumps(asdict(table))) < 1_000_000
 
 
 @pytest.mark.parametrize(

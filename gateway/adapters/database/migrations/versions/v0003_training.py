@@ -37,6 +37,7 @@ def _datasets() -> None:
         sa.Column("version", sa.Integer, autoincrement=False, nullable=False),
         sa.Column("created_at", _TIME, nullable=False),
         sa.Column("sha256", _NAME, nullable=False),
+        sa.Column("rows", sa.Integer, nullable=False),
         sa.Column("file", sa.Text, nullable=False),
         sa.Column("deleted", sa.Boolean, nullable=False),
         sa.Column("kept", _NAME, nullable=False),
@@ -83,13 +84,15 @@ def _jobs() -> None:
         sa.Column("idempotency_key", _NAME),
         sa.Column("body_hash", sa.Text),
         sa.Column("request", sa.Text, nullable=False),
+        sa.Column("feature_count", sa.Integer, nullable=False),
+        sa.Column("features", sa.Text, nullable=False),
         sa.PrimaryKeyConstraint("id", name="training_jobs_pk"),
     )
-    for columns in ([], ["model"], ["state"], ["model", "state"]):
+    for columns in ([], ["model"], ["state"], ["model", "state"], ["state", "key_id"]):
         by = [*columns, "created_at", "id"]
         op.create_index(f"training_jobs_by_{'_'.join(by)}", "training_jobs", by)
     op.create_index("training_jobs_by_ended_at", "training_jobs", ["ended_at"])
-    op.create_index("training_jobs_by_key_id_state", "training_jobs", ["key_id", "state"])
+    op.create_index("training_jobs_by_key_id_started_at", "training_jobs", ["key_id", "started_at"])
     op.create_index(
         "training_jobs_by_key_id_idempotency_key", "training_jobs", ["key_id", "idempotency_key"], unique=True
     )
