@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from gateway.domain import Caller
 from gateway.errors import InvalidRequest, ModelNotFound, ModelUnavailable, PayloadTooLarge
+from gateway.grading.routing import GRADERS
 from gateway.guards import Guards, may_ask_models
 from gateway.training.facts import Cell, ColumnType, Feature, ModelVersion, Predicted, Signature
 from gateway.training.models import trained
@@ -69,8 +70,7 @@ class Predictions:
         return Predicted(model.name, str(model.version), model.signature.labels, predictions)
 
     async def pair(self, caller: Caller, which: Pair, instances: Sequence[Any]) -> Predicted:
-        """By the model file of the fraud pair. Raises as predict() does, ModelNotFound when that model is not
-        configured."""
+        """By the file of the fraud pair. Raises as predict() does, ModelNotFound for one not configured."""
         may_ask_models(caller)
         watched = self._pair.get(which)
         if watched is None:
@@ -82,16 +82,18 @@ class Predictions:
                 model.signature, len(instances), lambda signature: read_rows(signature, instances)
             )
             predictions = await model.predict(rows)
-        return Predicted(which, model.sha256[:12], model.signature.labels, predictions)
+        gaps = [row.count(None) for row in rows]
+        return Predicted(which, model.sha256[:12], model.signature.labels, predictions, gaps)
 
     async def chosen(self, name: str, version: int | None = None) -> ModelVersion:
-        """The champion, or that version. Raises ModelNotFound, StoreUnavailable."""
+        """The champion, or that version, but of no grader's name. Raises ModelNotFound, StoreUnavailable."""
+        if name in GRADERS:
+            raise ModelNotFound("There is no trained model of that name.", param="name")
         champion = self._champions.get(name)
         if champion is not None and version in (None, champion.version):
             return champion
         if version is None:
-            # Made since the last look; then the store knows it.
-            return await self._shelf.get(trained(name))
+            return await self._shelf.get(trained(name))  # made since the last look
         pinned = self._pinned.get((name, version))
         if pinned is not None and time.monotonic() < pinned[1]:
             return pinned[0]

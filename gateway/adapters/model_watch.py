@@ -16,6 +16,7 @@ from gateway.adapters.onnx_models import LoadedModel, load
 from gateway.adapters.weights import WatchedObject
 from gateway.domain import Output, ServedModel
 from gateway.errors import GatewayError, ModelUnavailable
+from gateway.grading.routing import GRADERS
 from gateway.prediction import label_text
 from gateway.tasks import all_of, ended
 from gateway.training.facts import Feature, ModelVersion
@@ -98,7 +99,9 @@ class ChampionWatch(_Watch):
 
     async def look(self) -> None:
         try:
-            champions = {model.name: model for model in await self._shelf.champions()}
+            champions = {
+                model.name: model for model in await self._shelf.champions() if model.name not in GRADERS
+            }
         except GatewayError as error:
             if self._fault != error.message:
                 log.warning("the champions are not known anew: %s", error.message)

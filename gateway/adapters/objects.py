@@ -9,17 +9,16 @@ import os
 import re
 import stat
 from collections.abc import Awaitable, Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 from uuid import uuid4
 
+from gateway.adapters.daemon_threads import DaemonThreads
 from gateway.errors import ModelUnavailable
 
 T = TypeVar("T")
-
 MAX_BYTES = 256 << 20  # of a model file
 _BUCKET = re.compile(r"s3://([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:/(.*))?")
 # A connection; a short question, or the silence amid a file that is fetched; a whole file.
@@ -85,8 +84,8 @@ def place_of(url: str, s3: S3) -> Place:
 class _Folder:
     def __init__(self, root: Path) -> None:
         self._root = root
-        # A folder of a file server that is gone holds threads for ever: its own, not the process's.
-        self._threads = ThreadPoolExecutor(_FOLDER_THREADS, thread_name_prefix="model files")
+        # A folder of a file server that is gone holds threads for ever: its own, and no process for them.
+        self._threads = DaemonThreads(_FOLDER_THREADS, "model files")
 
     async def head(self, key: str) -> Stamp | None:
         return await self._threaded(_ASK_S, _file_stamp, self._root / key)
@@ -103,7 +102,7 @@ class _Folder:
     async def _threaded(self, timeout_s: float, work: Callable[..., T], *given: Any) -> T:
         try:
             async with asyncio.timeout(timeout_s):
-                return await asyncio.get_running_loop().run_in_executor(self._threads, work, *given)
+                return await self._threads.run(work, *given)
         except OSError:  # TimeoutError is one
             raise _unusable() from None
 
@@ -204,21 +203,24 @@ def _file_stamp(path: Path) -> Stamp | None:
         found = path.stat()
     except FileNotFoundError:
         return None
-    return Stamp(f"{found.st_mtime_ns}-{found.st_ino}", found.st_size)
+    return _checked_stamp(found)
 
 
 def _read(path: Path) -> tuple[bytes, Stamp] | None:
-    try:
-        file = path.open("rb")
+    try:  # a pipe would wait for its writer
+        opened = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except FileNotFoundError:
         return None
-    with file:
-        found = os.fstat(file.fileno())
-        if not stat.S_ISREG(found.st_mode):
-            raise _unusable()
-        _check_size(found.st_size)
-        data = file.read(MAX_BYTES)
-    return data, Stamp(f"{found.st_mtime_ns}-{found.st_ino}", found.st_size)
+    with os.fdopen(opened, "rb") as file:
+        stamp = _checked_stamp(os.fstat(opened))
+        _check_size(stamp.size)
+        return file.read(MAX_BYTES), stamp
+
+
+def _checked_stamp(found: os.stat_result) -> Stamp:
+    if not stat.S_ISREG(found.st_mode):
+        raise _unusable()
+    return Stamp(f"{found.st_mtime_ns}-{found.st_ino}", found.st_size)
 
 
 def _write(path: Path, data: bytes) -> None:

@@ -57,7 +57,7 @@ def replay(body: bytes) -> Receive:
 
 class Upload:
     """A `receive` for the handler of an upload: the body as it comes, bounded in size and time; `whole` is
-    called behind it."""
+    called behind it. `seconds`: for all of it; `silence_s`: until the next piece comes."""
 
     def __init__(
         self,
@@ -65,12 +65,15 @@ class Upload:
         too_large: PayloadTooLarge,
         limit: int,
         seconds: float,
+        silence_s: float,
         whole: Callable[[], None],
     ) -> None:
         self._receive = receive
         self._too_large = too_large
         self._left = limit
-        self._until = asyncio.get_running_loop().time() + seconds
+        self._loop = asyncio.get_running_loop()
+        self._until = self._loop.time() + seconds
+        self._silence_s = silence_s
         self._whole = whole
         self._is_whole = False
 
@@ -78,7 +81,7 @@ class Upload:
         if self._is_whole:
             return await _silence()
         try:
-            async with asyncio.timeout_at(self._until):
+            async with asyncio.timeout_at(min(self._until, self._loop.time() + self._silence_s)):
                 message = await self._receive()
         except TimeoutError:
             raise BodyTimeout("The body took too long to arrive.") from None

@@ -37,7 +37,7 @@ _REQUEST_ID = re.compile(rb"(?i)[0-9a-f]{8}(-?)[0-9a-f]{4}\1[0-9a-f]{4}\1[0-9a-f
 @dataclass(frozen=True, slots=True)
 class DoorPolicy:
     max_body_bytes: int
-    body_timeout_s: float
+    body_timeout_s: float  # of an upload: the silence before its next piece
     unmask_replies: bool
     max_upload_bytes: int
     upload_timeout_s: float
@@ -128,7 +128,8 @@ class Door:
                 answer.unread = None
                 watch.begin()
 
-            upload = Upload(receive, too_large, limit, self._policy.upload_timeout_s, whole)
+            times = self._policy.upload_timeout_s, self._policy.body_timeout_s
+            upload = Upload(receive, too_large, limit, *times, whole)
             await self._pages(scope, upload, answer)
 
 

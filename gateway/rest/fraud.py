@@ -20,7 +20,10 @@ def router(predictions: Predictions, bounds: Bounds) -> APIRouter:
         instances, bare = instances_of(parse_json(await request.body(), bounds))
         predicted = await predictions.pair(caller, which, instances)
         told = _scenario if which == "fraud_scenario" else _fraud
-        answers = [{**told(one), "model_version": predicted.version} for one in predicted.predictions]
+        answers = [
+            {**told(one), "model_version": predicted.version, **({"missing_features": gaps} if gaps else {})}
+            for one, gaps in zip(predicted.predictions, predicted.missing, strict=True)
+        ]
         return Json(answers[0] if bare else {"predictions": answers})
 
     @routes.post("/predict")

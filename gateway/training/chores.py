@@ -4,7 +4,8 @@ import logging
 from functools import partial
 
 from gateway.training.facts import DatasetVersion, Kept
-from gateway.training.ports import DatasetChores, DataVersions, StepFailed
+from gateway.training.ports import StepFailed
+from gateway.training.worker_ports import DatasetChores, DataVersions
 
 log = logging.getLogger(__name__)
 

@@ -272,3 +272,4 @@ class Predicted:
     version: str
     labels: tuple[Cell, ...]
     predictions: Sequence[Prediction]
+    missing: Sequence[int] = ()  # by the fraud pair: how many features of each row were not given

@@ -11,14 +11,8 @@ from time import monotonic
 
 from gateway.errors import ModelUnavailable, StoreUnavailable
 from gateway.training.facts import ModelVersion
-from gateway.training.ports import (
-    ModelMirror,
-    Registry,
-    RegistryTask,
-    RegistryUnavailable,
-    Weights,
-    WeightsRefused,
-)
+from gateway.training.ports import RegistryUnavailable, Weights, WeightsRefused
+from gateway.training.worker_ports import ModelMirror, Registry, RegistryTask
 
 log = logging.getLogger(__name__)
 
@@ -67,7 +61,7 @@ class Mirroring:
         await self._mirror.mirror(servable)
         self.registry_state = "up"
         if self._registry.faults:
-            self.registry_state += f", {self._registry.faults} versions without a hash or signature we can read"
+            self.registry_state += f", {self._registry.faults} versions without a hash or a signature"
         if refused := len(found) - len(servable):
             self.registry_state += f", {refused} versions refused: not their hash"
         if self._failing:

@@ -20,17 +20,15 @@ from gateway.training.facts import DatasetVersion, JobState, ModelVersion, Train
 from gateway.training.patience import patiently
 from gateway.training.ports import (
     DatasetShelf,
-    DataVersions,
     Engine,
     FitFailed,
     Fitted,
-    JobQueue,
-    Registry,
     StepFailed,
     Weights,
     Work,
     WorkerLost,
 )
+from gateway.training.worker_ports import DataVersions, JobQueue, Registry
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")

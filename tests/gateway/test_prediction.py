@@ -25,6 +25,7 @@ from gateway.errors import (
     PayloadTooLarge,
     StoreUnavailable,
 )
+from gateway.grading.routing import GRADERS
 from gateway.guards import Guards
 from gateway.prediction import MAX_ROWS, Predictions, read_rows
 from gateway.training.facts import ColumnType, Feature, ModelVersion, Signature
@@ -178,6 +179,20 @@ async def test_the_champion_answers_or_the_version_that_is_named(serve: Callable
     ):
         with pytest.raises(ModelNotFound):
             await ask(CALLER, name, version, [[0.0]])
+
+
+async def test_no_trained_model_answers_to_a_graders_name(serve: Callable[..., Served]) -> None:
+    """One that was put into the registry by hand may have it."""
+    served = serve("constant-1")
+    model = await served.champion("constant-1")
+    for name in GRADERS:
+        served.shelf.put(replace(model, name=name))
+    await served.champions.look()
+    assert [one.name for one in served.predictions.all()] == ["payments"]
+    for name in GRADERS:
+        for version in (None, 1):
+            with pytest.raises(ModelNotFound):
+                await served.predictions.predict(CALLER, name, version, [[0.0]])
 
 
 async def test_a_model_that_was_made_since_the_last_look_answers(serve: Callable[..., Served]) -> None:

@@ -24,7 +24,7 @@ from gateway.adapters.database.training_tables import (
     training_jobs,
 )
 from gateway.training.facts import JobState, ModelVersion
-from gateway.training.ports import RegistryTask
+from gateway.training.worker_ports import RegistryTask
 
 log = logging.getLogger(__name__)
 

@@ -24,7 +24,8 @@ from gateway.adapters.registry.frames import frame, received
 from gateway.adapters.registry.places import MlflowPlace, Place
 from gateway.errors import InvalidRequest
 from gateway.training.facts import DatasetVersion, ModelVersion, TrainingJob
-from gateway.training.ports import Fitted, RegistryTask, RegistryUnavailable, WeightsRefused
+from gateway.training.ports import Fitted, RegistryUnavailable, WeightsRefused
+from gateway.training.worker_ports import RegistryTask
 
 log = logging.getLogger(__name__)
 

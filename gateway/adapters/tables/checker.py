@@ -37,7 +37,7 @@ def _answer(order: dict[str, Any]) -> dict[str, Any]:
     try:
         return {"table": _checked(order)}
     except InvalidDataset as refused:
-        return {"refused": (refused.message, refused.detail)}
+        return {"refused": (refused.message, refused.detail, refused.param)}
     except MemoryError:
         return {"failed": "memory"}
     except OSError:

@@ -18,10 +18,13 @@ _BOOLEAN = r"^(?i:true|false)$"
 _BLANK = " \t\r\n"
 
 
-def invalid(message: str, place: str = "", column: str | None = None) -> InvalidDataset:
-    """`message` is constant text; `place` (a line, a row) and the column's name go to the caller alone."""
+def invalid(
+    message: str, place: str = "", column: str | None = None, param: str | None = None
+) -> InvalidDataset:
+    """`message` is constant text; `place` (a line, a row) and the column's name go to the caller alone.
+    `param`: what was asked for, where that is wrong and not the file."""
     where = ", ".join(filter(None, (place, f"column '{column}'" if column is not None else "")))
-    return InvalidDataset(message, detail=f"{where}." if where else None)
+    return InvalidDataset(message, detail=f"{where}." if where else None, param=param)
 
 
 def checked_names(names: list[str], most_columns: int | None) -> list[str]:

@@ -17,6 +17,7 @@ from gateway.adapters.tables.columns import (
 from gateway.adapters.tables.lines import lines
 
 _CHUNK_CELLS = 100_000
+_NOT_UTF8 = "The file is not UTF-8: in Excel, save it as 'CSV UTF-8'."  # not as 'CSV', which is cp1251 or so
 
 
 def read_csv(file: TextIO, most_columns: int | None) -> list[pl.Series]:
@@ -47,7 +48,7 @@ def read_csv(file: TextIO, most_columns: int | None) -> list[pl.Series]:
 def _rows(file: TextIO) -> Iterator[list[str]]:
     """Records as long as the first, without the blank lines at the end. Raises InvalidDataset."""
     # Text behind a quote, or a quote that is never closed, is an error only when asked for: `strict`.
-    reader = csv.reader(lines(file), strict=True)
+    reader = csv.reader(lines(file, _NOT_UTF8), strict=True)
     width = blank = 0
     began = 1
     try:

@@ -10,8 +10,9 @@ NOT_UTF8 = "The file is not UTF-8."
 NUL = "The file holds the character NUL."
 
 
-def lines(file: TextIO) -> Iterator[str]:
-    """With their ends, which a quoted field may hold. Raises InvalidDataset."""
+def lines(file: TextIO, not_utf8: str = NOT_UTF8) -> Iterator[str]:
+    """With their ends, which a quoted field may hold. Raises InvalidDataset, in the words `not_utf8` where
+    the file is another encoding's."""
     number = 0
     try:
         while line := file.readline(LONGEST_RECORD + 1):
@@ -23,4 +24,5 @@ def lines(file: TextIO) -> Iterator[str]:
             yield line
     except UnicodeDecodeError:
         # The file is decoded 8 KiB at a time, so the line itself is not known.
-        raise invalid(NOT_UTF8, f"Within 8 KiB behind line {number}") from None
+        place = f"Within 8 KiB behind line {number}" if number else "Near the beginning"
+        raise invalid(not_utf8, place) from None

@@ -89,8 +89,8 @@ def _table(answer: bytes) -> Table:
     """A thousand columns with their previews are some milliseconds of JSON."""
     said: dict[str, Any] = json.loads(answer)
     if "refused" in said:
-        message, detail = said["refused"]
-        raise InvalidDataset(message, detail=detail)
+        message, detail, param = said["refused"]
+        raise InvalidDataset(message, detail=detail, param=param)
     if said.get("failed") == "memory":
         raise InvalidDataset(_TOO_MUCH)
     if "failed" in said:

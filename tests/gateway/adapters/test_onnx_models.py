@@ -5,17 +5,18 @@ import contextlib
 import hashlib
 import os
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from gateway.adapters import onnx_models
 from gateway.adapters.onnx_models import OnnxPredictor, load
 from gateway.errors import InvalidRequest, ModelUnavailable
-from gateway.training.facts import Feature, Prediction
+from gateway.training.facts import Cell, Feature, Prediction
 from tests.gateway.trained import FOLDER, MemoryWeights, content, version_of
 
 SOUND = ("constant-1", "constant-2", "constant-3", "mixed", "words", "fraud", "scenario", "trees", "divides")
@@ -64,6 +65,22 @@ async def test_many_rows_give_what_each_gives_alone(threads: Executor) -> None:
     assert await model.predict(rows) == alone
 
 
+async def test_wide_rows_are_run_a_few_at_a_time(threads: Executor, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = [(float(n), n, bool(n % 2), "aa" if n % 3 else "b") for n in range(-50, 51)]
+    whole = load(content("mixed"), threads).answered(rows)
+    monkeypatch.setattr(onnx_models, "_AT_ONCE", 70)
+    model, most = load(content("mixed"), threads), 0
+    run = model._run
+
+    def counted(some: Sequence[Sequence[Cell]], options: Any) -> Any:
+        nonlocal most
+        most = max(most, len(some))
+        return run(some, options)
+
+    monkeypatch.setattr(model, "_run", counted)
+    assert (model.answered(rows), most) == (whole, 4)  # of 17 elements each
+
+
 async def test_shares_are_told_to_six_digits(threads: Executor) -> None:
     """A float32 has no more: the other ten of a double are noise."""
     model = load(content("mixed"), threads)
@@ -88,8 +105,9 @@ async def test_no_finite_answer_is_the_callers_fault_and_names_the_row(threads: 
         ("without-signature", "no signature"),
         ("wrong-inputs", "inputs or outputs"),
         ("wrong-labels", "something else than its signature"),
-        ("external-data", "cannot be loaded"),
-        ("unknown-operator", "cannot be loaded"),
+        ("external-data", "no training writes"),
+        ("unknown-operator", "no training writes"),
+        ("endless", "no training writes"),
     ],
 )
 def test_a_file_that_breaks_the_contract_is_refused(name: str, why: str, threads: Executor) -> None:
@@ -99,6 +117,7 @@ def test_a_file_that_breaks_the_contract_is_refused(name: str, why: str, threads
 
 def test_a_file_may_not_read_another_one(threads: Executor, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its weights are 16 bytes of pyproject.toml, which ONNX Runtime reads where it is told to look."""
+    monkeypatch.setattr(onnx_models, "elements_of_a_row", lambda _: 1)  # which refuses it before
     with pytest.raises(ModelUnavailable):
         load(content("external-data"), threads)
     monkeypatch.setattr(onnx_models, "_NO_FOLDER", str(FOLDER.parents[2]))
@@ -106,6 +125,7 @@ def test_a_file_may_not_read_another_one(threads: Executor, monkeypatch: pytest.
 
 
 def test_a_file_that_never_answers_is_given_up(threads: Executor, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(onnx_models, "elements_of_a_row", lambda _: 1)  # which refuses it before
     monkeypatch.setattr(onnx_models, "_WARM_UP_S", 0.2)
     with pytest.raises(ModelUnavailable, match="cannot be loaded"):
         load(content("endless"), threads)

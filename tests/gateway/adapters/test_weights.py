@@ -4,7 +4,7 @@ import asyncio
 import hashlib
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -163,8 +163,20 @@ async def test_a_folder_that_hangs_is_given_up_and_takes_no_thread_of_others(
             assert await asyncio.to_thread(threading.current_thread) not in began
         assert all(isinstance(one, ModelUnavailable) for one in outcomes)
         assert 0 < len(began) <= 4
+        assert all(thread.daemon for thread in began)  # the process ends without them
     finally:
         over.set()
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir], ids=["pipe", "folder"])
+async def test_what_is_no_file_is_refused_and_not_waited_for(
+    tmp_path: Path, s3: S3, make: Callable[[Path], None]
+) -> None:
+    make(tmp_path / "fraud.onnx")
+    watched = WatchedObject(str(tmp_path / "fraud.onnx"), s3)
+    for ask in (watched.head, watched.get):
+        with pytest.raises(ModelUnavailable, match="cannot be used"):
+            await asyncio.wait_for(ask(), 5)
 
 
 async def test_a_put_without_a_bucket_fails(s3: S3) -> None:

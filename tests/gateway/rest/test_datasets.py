@@ -13,7 +13,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import aiohttp
 import pytest
 from yarl import URL
 
@@ -138,50 +137,6 @@ async def test_the_format_is_told_by_the_query_or_the_type(
     assert status == 201
     _, found, _ = await send(running, "GET", "/v1/datasets/pay")
     assert found["preview"] == [[1, "x"], [2, None]]
-
-
-@pytest.mark.parametrize("part", [{"filename": "Pay.CSV"}, {"filename": "pay", "content_type": "text/csv"}])
-async def test_a_form_brings_a_file(running: Running, part: dict[str, str], tmp_path: Path) -> None:
-    form = aiohttp.FormData()
-    form.add_field("file", CONTENT, **part)
-    status, version, _ = await send(running, "POST", "/v1/datasets?name=pay&target=fraud", form)
-    assert (status, version["rows"]) == (201, 40)
-    assert (tmp_path / "datasets/pay/1/data.csv").read_bytes() == CONTENT
-
-
-def form_body(*parts: tuple[str, bytes], end: str = "--\r\n") -> bytes:
-    body = b""
-    for head, content in parts:
-        body += f"--edge\r\ncontent-disposition: form-data; {head}\r\n\r\n".encode() + content + b"\r\n"
-    return body + f"--edge{end}".encode()
-
-
-@pytest.mark.parametrize(
-    "body",
-    [
-        form_body(('name="data"; filename="a.csv"', CONTENT)),
-        form_body(('name="file"; filename="a.csv"', CONTENT), ('name="file"; filename="b.csv"', CONTENT)),
-        form_body(('name="file"; filename="a.csv"', CONTENT), end=""),
-        form_body(('name="file"; filename="a.csv"\r\ncontent-transfer-encoding: base64', CONTENT)),
-        form_body(),
-        b"no form",
-        b"",
-    ],
-)
-async def test_a_form_that_is_none_is_400_and_leaves_nothing(
-    running: Running, body: bytes, tmp_path: Path
-) -> None:
-    kind = "multipart/form-data; boundary=edge"
-    status, told, _ = await send(running, "POST", "/v1/datasets?name=pay", body, content_type=kind)
-    assert (status, told["code"], told["details"]) == (400, "invalid_request", [{"field": "file"}])
-    assert left(tmp_path / "datasets") == []
-
-
-async def test_a_form_that_names_no_boundary_is_400(running: Running) -> None:
-    status, told, _ = await send(
-        running, "POST", "/v1/datasets?name=pay", CONTENT, content_type="multipart/form-data"
-    )
-    assert (status, told["code"]) == (400, "invalid_request")
 
 
 async def test_what_is_no_table_is_422_with_its_line(running: Running, tmp_path: Path) -> None:
@@ -352,6 +307,15 @@ async def test_an_encoded_upload_is_415(running: Running) -> None:
 
 async def test_an_upload_that_does_not_arrive_is_408(start: Callable[..., Any], tmp_path: Path) -> None:
     running = await start(datasets_dir=tmp_path / "datasets", dataset_upload_timeout_s=0.3)
+    status, told = await raw(running, "content-length: 500\r\n", b"amount")
+    assert (status, told["code"]) == (408, "body_timeout")
+    assert left(tmp_path / "datasets") == []
+
+
+async def test_an_upload_that_falls_silent_is_408_long_before_its_time(
+    start: Callable[..., Any], tmp_path: Path
+) -> None:
+    running = await start(datasets_dir=tmp_path / "datasets", body_timeout_s=0.3)
     status, told = await raw(running, "content-length: 500\r\n", b"amount")
     assert (status, told["code"]) == (408, "body_timeout")
     assert left(tmp_path / "datasets") == []

@@ -1,7 +1,7 @@
 """Trained models and the fraud pair through the real door, over SQLite and a folder of weights."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -11,8 +11,9 @@ import pytest
 from gateway.adapters.database.database import Database
 from gateway.adapters.database.model_mirror import DatabaseMirror
 from gateway.adapters.objects import S3
+from gateway.adapters.onnx_models import LoadedModel
 from gateway.adapters.weights import StoredWeights
-from gateway.training.facts import ModelVersion
+from gateway.training.facts import ModelVersion, Prediction
 from tests.fakes import FakeEmbeddings
 from tests.gateway.conftest import Running
 from tests.gateway.trained import content, version_of
@@ -248,6 +249,24 @@ async def test_the_fraud_pair_answers_when_its_files_are_there(served: Running, 
     status, answer, _ = await served.post("/predict", {"amount": 1})  # this file takes no missing value
     assert (status, answer["details"]) == (400, [{"field": "instances.0"}])
     assert (await served.post("/predict", {"instances": [row], "version": 1}))[0] == 400
+
+
+async def test_the_fraud_pair_tells_how_many_features_were_not_given(
+    served: Running, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.adapters.onnx_models.LoadedModel.predict", told_as_none_of_it)
+    (tmp_path / "fraud.onnx").write_bytes(content("fraud"))
+    await until(lambda: served.services.classical._pair["fraud"].state == "up")
+    _, one, _ = await served.post("/predict", {"hour": 3})
+    assert one["missing_features"] == 1
+    body = {"instances": [{"amount": 1, "hour": 3}, {"amount": None}, [None, 3]]}
+    _, many, _ = await served.post("/predict", body)
+    assert [told.get("missing_features") for told in many["predictions"]] == [None, 2, 1]
+
+
+async def told_as_none_of_it(_: LoadedModel, rows: Sequence[Any]) -> list[Prediction]:
+    """The small files take no missing value."""
+    return [Prediction(0, 1.0, {"0": 1.0, "1": 0.0})] * len(rows)
 
 
 async def test_a_scenario_is_one_of_four(start: Callable[..., Any], tmp_path: Path) -> None:

@@ -11,7 +11,8 @@ from gateway.adapters.database.model_mirror import DatabaseMirror
 from gateway.adapters.database.model_rows import put
 from gateway.training.facts import ColumnType, Feature, JobState, ModelVersion, Signature
 from gateway.training.mirroring import Mirroring
-from gateway.training.ports import RegistryTask, RegistryUnavailable
+from gateway.training.ports import RegistryUnavailable
+from gateway.training.worker_ports import RegistryTask
 from tests.gateway.training.conftest import Room
 from tests.gateway.training.facts import NOW
 from tests.gateway.training.fakes import MemoryWeights

@@ -20,7 +20,6 @@ from gateway.training.ports import (
     FitFailed,
     Fitted,
     Progress,
-    RegistryTask,
     RegistryUnavailable,
     StepFailed,
     WeightsRefused,
@@ -28,6 +27,7 @@ from gateway.training.ports import (
     WorkerLost,
 )
 from gateway.training.trainings import Bench, Trainings
+from gateway.training.worker_ports import RegistryTask
 from tests.gateway.training.conftest import TRAINER, Room
 from tests.gateway.training.facts import NOW, dataset, made
 from tests.gateway.training.fakes import MemoryWeights

@@ -19,7 +19,7 @@ from moto.server import ThreadedMotoServer
 from gateway.adapters.objects import S3
 from gateway.adapters.registry.places import MlflowPlace
 from gateway.adapters.registry.process import RegistryProcess
-from gateway.training.ports import RegistryTask
+from gateway.training.worker_ports import RegistryTask
 from tests.worker.registry import trained
 from tests.worker.registry.benches import PROJECT, MlflowBench
 

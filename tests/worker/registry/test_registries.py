@@ -9,8 +9,9 @@ import pytest_asyncio
 
 from gateway.adapters.registry.process import RegistryProcess
 from gateway.training.facts import ModelVersion
-from gateway.training.ports import RegistryTask, WeightsRefused
+from gateway.training.ports import WeightsRefused
 from gateway.training.signature import signature_json
+from gateway.training.worker_ports import RegistryTask
 from tests.worker.registry import trained
 from tests.worker.registry.benches import PROJECT, Bench, bench, file_of
 

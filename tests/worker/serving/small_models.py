@@ -28,11 +28,9 @@ def small_models() -> dict[str, bytes]:
         "scenario": _pair([0, 1, 2, 3], [0.0, 0.01, 0.02, -0.01]),
         "trees": _trees(),
         "divides": _divides(),
-        "without-signature": _saved(_linear_nodes([0.0, 1.0]), 1, 0, 2, None),
-        "wrong-inputs": _saved(
-            _linear_nodes([0.0, 1.0]), 1, 0, 2, _signature({"a": "number", "b": "number"})
-        ),
-        "wrong-labels": _saved(_linear_nodes([0.0, 1.0, 2.0]), 1, 0, 3, _signature({"a": "number"})),
+        "without-signature": _linear([0.0, 1.0], None),
+        "wrong-inputs": _linear([0.0, 1.0], _signature({"a": "number", "b": "number"})),
+        "wrong-labels": _linear([0.0, 1.0, 2.0], _signature({"a": "number"})),
         "external-data": _external_data(),
         "unknown-operator": _unknown_operator(),
         "endless": _endless(),
@@ -42,36 +40,22 @@ def small_models() -> dict[str, bytes]:
 def _constant(number: int) -> bytes:
     """Says "v<number>" with 0.9, and 0.1 for the other, whatever the row."""
     zero = helper.make_node("Mul", ["numbers", "zero"], ["zeros"])
-    add = helper.make_node("Add", ["zeros", "row"], ["wide"])
-    last = helper.make_node("Identity", ["wide"], ["probabilities"])
-    label = helper.make_node("ArgMax", ["wide"], ["label"], axis=1, keepdims=0)
+    add = helper.make_node("Add", ["zeros", "row"], ["probabilities"])
+    label = helper.make_node("ArgMax", ["probabilities"], ["label"], axis=1, keepdims=0)
     rows = [_floats("zero", [1], [0.0]), _floats("row", [1, 2], [0.9, 0.1])]
     signature = _signature({"amount": "number"}, [f"v{number}", f"not v{number}"])
-    return _saved([zero, add, last, label], 1, 0, 2, signature, rows)
+    return _saved([zero, add, label], 1, 0, 2, signature, rows)
 
 
 def _mixed() -> bytes:
     """A feature of each type; the logit of `true` is amount + count + night, and 2 more where the country is
     "aa". What is not known counts as 0."""
     nodes = [
-        helper.make_node(
-            "Imputer",
-            ["numbers"],
-            ["known"],
-            domain="ai.onnx.ml",
-            imputed_value_floats=[0.0],
-            replaced_value_float=float("nan"),
-        ),
+        helper.make_node("IsNaN", ["numbers"], ["unknown"]),
+        helper.make_node("Where", ["unknown", "nothing", "numbers"], ["known"]),
         helper.make_node("ReduceSum", ["known", "last"], ["sum"], keepdims=1),
-        helper.make_node(
-            "LabelEncoder",
-            ["texts"],
-            ["bonus"],
-            domain="ai.onnx.ml",
-            keys_strings=["aa"],
-            values_floats=[2.0],
-            default_float=0.0,
-        ),
+        *_is_word("aa", "aa"),
+        helper.make_node("Mul", ["aa", "two"], ["bonus"]),
         helper.make_node("Add", ["sum", "bonus"], ["logit"]),
         helper.make_node("Neg", ["logit"], ["other"]),
         helper.make_node("Concat", ["other", "logit"], ["both"], axis=1),
@@ -79,27 +63,20 @@ def _mixed() -> bytes:
         helper.make_node("ArgMax", ["probabilities"], ["label"], axis=1, keepdims=0),
     ]
     features = {"amount": "number", "count": "integer", "night": "boolean", "country": "text"}
-    return _saved(nodes, 3, 1, 2, _signature(features, [False, True]), [_last_axis()])
+    constants = [_last_axis(), _first_column(), _floats("nothing", [1], [0.0]), _floats("two", [1], [2.0])]
+    return _saved(nodes, 3, 1, 2, _signature(features, [False, True]), constants)
 
 
 def _words() -> bytes:
     """Texts alone: "yes" where the only word is "yes"."""
     nodes = [
-        helper.make_node(
-            "LabelEncoder",
-            ["texts"],
-            ["one"],
-            domain="ai.onnx.ml",
-            keys_strings=["yes"],
-            values_floats=[1.0],
-            default_float=0.0,
-        ),
+        *_is_word("yes", "one"),
         helper.make_node("Sub", ["unit", "one"], ["other"]),
         helper.make_node("Concat", ["other", "one"], ["probabilities"], axis=1),
         helper.make_node("ArgMax", ["probabilities"], ["label"], axis=1, keepdims=0),
     ]
     signature = _signature({"word": "text"}, ["no", "yes"])
-    return _saved(nodes, 0, 1, 2, signature, [_floats("unit", [1], [1.0])])
+    return _saved(nodes, 0, 1, 2, signature, [_first_column(), _floats("unit", [1], [1.0])])
 
 
 def _pair(labels: Sequence[int], weights: Sequence[float]) -> bytes:
@@ -117,9 +94,9 @@ def _pair(labels: Sequence[int], weights: Sequence[float]) -> bytes:
 def _trees() -> bytes:
     """One tree: amount <= 10 is 0 with 0.75, else 1 with 0.75; NaN goes right."""
     node = helper.make_node(
-        "TreeEnsembleClassifier",
+        "TreeEnsembleRegressor",
         ["numbers"],
-        ["unused", "probabilities"],
+        ["probabilities"],
         domain="ai.onnx.ml",
         nodes_treeids=[0, 0, 0],
         nodes_nodeids=[0, 1, 2],
@@ -128,14 +105,12 @@ def _trees() -> bytes:
         nodes_modes=["BRANCH_LEQ", "LEAF", "LEAF"],
         nodes_truenodeids=[1, 0, 0],
         nodes_falsenodeids=[2, 0, 0],
-        nodes_hitrates=[1.0, 1.0, 1.0],
         nodes_missing_value_tracks_true=[0, 0, 0],
-        class_treeids=[0, 0, 0, 0],
-        class_nodeids=[1, 1, 2, 2],
-        class_ids=[0, 1, 0, 1],
-        class_weights=[0.75, 0.25, 0.25, 0.75],
-        classlabels_int64s=[0, 1],
-        post_transform="NONE",
+        target_treeids=[0, 0, 0, 0],
+        target_nodeids=[1, 1, 2, 2],
+        target_ids=[0, 1, 0, 1],
+        target_weights=[0.75, 0.25, 0.25, 0.75],
+        n_targets=2,
     )
     label = helper.make_node("ArgMax", ["probabilities"], ["label"], axis=1, keepdims=0)
     return _saved([node, label], 1, 0, 2, _signature({"amount": "number"}))
@@ -193,13 +168,23 @@ def _endless() -> bytes:
     return _saved(nodes, 1, 0, 2, _signature({"a": "number"}), [rounds])
 
 
-def _linear_nodes(weights: Sequence[float]) -> list[Any]:
-    constant = helper.make_node("Constant", [], ["weights"], value=_floats("w", [1, len(weights)], weights))
-    return [
-        constant,
+def _linear(weights: Sequence[float], signature: str | None) -> bytes:
+    nodes = [
         helper.make_node("MatMul", ["numbers", "weights"], ["scores"]),
         helper.make_node("Softmax", ["scores"], ["probabilities"], axis=1),
         helper.make_node("ArgMax", ["probabilities"], ["label"], axis=1, keepdims=0),
+    ]
+    constants = [_floats("weights", [1, len(weights)], weights)]
+    return _saved(nodes, 1, 0, len(weights), signature, constants)
+
+
+def _is_word(word: str, output: str) -> list[Any]:
+    """[n, 1]: 1 where the first text is that word."""
+    return [
+        helper.make_node("Gather", ["texts", "first"], ["text"], axis=1),
+        helper.make_node(
+            "OneHotEncoder", ["text"], [output], domain="ai.onnx.ml", cats_strings=[word], zeros=1
+        ),
     ]
 
 
@@ -210,6 +195,10 @@ def _signature(features: Mapping[str, str], labels: Sequence[Any] = (0, 1)) -> s
 
 def _floats(name: str, shape: Sequence[int], values: Sequence[float]) -> Any:
     return helper.make_tensor(name, TensorProto.FLOAT, shape, values)
+
+
+def _first_column() -> Any:
+    return helper.make_tensor("first", TensorProto.INT64, [], [0])
 
 
 def _last_axis() -> Any:

@@ -18,7 +18,7 @@ from gateway.adapters.database.training_jobs import DatabaseJobs
 from gateway.adapters.database.training_tables import model_versions
 from gateway.errors import Conflict, ModelNotFound
 from gateway.training.facts import JobState
-from gateway.training.ports import RegistryTask
+from gateway.training.worker_ports import RegistryTask
 from tests.gateway.adapters.database.training_facts import dataset, job, model
 
 

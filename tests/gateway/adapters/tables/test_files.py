@@ -145,8 +145,16 @@ async def test_a_broken_table_is_refused_by_its_process(tmp_path: Path) -> None:
         await files.check(received, CSV, None)
     assert caught.value.message == "A row has another number of fields than the header."
     assert caught.value.detail == "Line 42 begins a row of 2 fields, the header has 3."
+    assert caught.value.param is None
     with pytest.raises(InvalidDataset, match="more than 2 columns"):
         await files_in(tmp_path, max_columns=2).check(received, CSV, None)
+
+
+async def test_a_target_that_is_refused_is_told_as_the_field(tmp_path: Path) -> None:
+    files = files_in(tmp_path)
+    with pytest.raises(InvalidDataset) as caught:
+        await files.check(await files.receive(pieces(CONTENT)), CSV, "amount,land")
+    assert (caught.value.param, caught.value.detail) == ("target", None)
 
 
 @pytest.fixture

@@ -127,8 +127,10 @@ def test_a_target_that_cannot_be_learnt_is_refused(values: list[object], message
     with pytest.raises(InvalidDataset) as caught:
         check_target(pl.DataFrame({"y": values}), "y")
     assert f"{caught.value.message} {caught.value.detail}" == message
+    assert caught.value.param == "target"
 
 
 def test_a_target_that_is_no_column_is_refused() -> None:
-    with pytest.raises(InvalidDataset, match=r"^The target is no column of the table\.$"):
+    with pytest.raises(InvalidDataset, match=r"^The target is no column of the table\.$") as caught:
         check_target(pl.DataFrame({"y": [1, 2]}), "z")
+    assert caught.value.param == "target"
