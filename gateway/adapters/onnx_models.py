@@ -23,11 +23,10 @@ from gateway.training.ports import Weights
 from gateway.training.signature import read_signature
 
 log = logging.getLogger(__name__)
-
 _ON_LOOP_S = 0.0003  # what is done sooner than this is done on the event loop: a thread's turn costs 0.1 ms
 _WARM_UP_S = 5.0  # a file that needs more for two rows is refused
 _NO_FOLDER = os.devnull  # where a file's data would be looked for when it says that they lie in others
-_TOLERANCE = 1e-3  # of probabilities: float32 sums of many trees leave 0..1 by some 1e-6
+_TOLERANCE = 1e-3  # of probabilities: float32 sums leave 0..1 by some 1e-6
 _AT_ONCE = 4 << 20  # elements that a run makes, of eight bytes at most: wide rows are run a few at a time
 _REFUSED_S = 5.0  # how long a file that could not be loaded is not asked for again
 _LOAD_WAIT_S = 5.0  # how long a model that is being loaded is waited for, by all who ask for it
@@ -38,10 +37,9 @@ class LoadedModel:
     """Implements LoadedFile. A request under way keeps it alive, whatever takes its place."""
 
     def __init__(
-        self, session: Any, signature: Signature, content: bytes, threads: Executor, elements: int
+        self, session: Any, signature: Signature, content: bytes, elements: int, threads: Executor
     ) -> None:
-        """`elements`: that it makes of a row."""
-        # load() has imported it in a thread: 0.2 s that most deployments never need.
+        # load() has imported it in a thread (0.2 s), and knows how many `elements` are made of a row.
         import numpy as np  # noqa: PLC0415
 
         self._numpy = np
@@ -66,7 +64,7 @@ class LoadedModel:
         """Runs it as it will be run, and takes its time. Raises ModelUnavailable, ONNX Runtime's errors."""
         import onnxruntime  # noqa: PLC0415 - as above
 
-        row = ["" if feature.type is ColumnType.TEXT else 0.0 for feature in self.signature.features]
+        row = ["" if one.type is ColumnType.TEXT else 0.0 for one in self.signature.features]
         options = onnxruntime.RunOptions()
         timer = threading.Timer(_WARM_UP_S, setattr, (options, "terminate", True))
         timer.daemon = True
@@ -99,8 +97,7 @@ class LoadedModel:
         return self._predictions(labels, probabilities)
 
     def _run(self, rows: Sequence[Sequence[Cell]], options: Any) -> tuple[Any, Any]:
-        """The places of the labels int64 [n] and the probabilities float32 [n, labels]. Raises
-        ModelUnavailable when they are something else."""
+        """The labels' places int64 [n], probabilities float32 [n, labels]. Raises ModelUnavailable."""
         np = self._numpy
         feed = {}
         if self._numbers:
@@ -136,8 +133,7 @@ def load(content: bytes, threads: Executor) -> LoadedModel:
     elements = elements_of_a_row(content)
     import onnxruntime  # noqa: PLC0415 - 0.2 s: not before the first model
 
-    # Errors are raised; what would be printed besides quotes the file.
-    onnxruntime.set_default_logger_severity(4)
+    onnxruntime.set_default_logger_severity(4)  # errors are raised; what would be printed quotes the file
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.log_severity_level = 4
@@ -148,7 +144,7 @@ def load(content: bytes, threads: Executor) -> LoadedModel:
         )
         signature = read_signature(session.get_modelmeta().custom_metadata_map["signature"])
         _check_contract(session, signature)
-        model = LoadedModel(session, signature, content, threads, elements)
+        model = LoadedModel(session, signature, content, elements, threads)
         model.warm_up()
     except ModelUnavailable:
         raise

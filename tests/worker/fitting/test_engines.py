@@ -109,12 +109,12 @@ async def test_a_fit_says_how_far_it_is_and_ends_with_its_files(engines: Engines
 
 
 async def test_a_fit_that_needs_more_memory_than_it_may_take_has_failed(tmp_path: Path) -> None:
-    """A tree of 160,000 nodes that say 100 shares each."""
-    data = table(100_000).with_columns(label=pl.int_range(100_000) % 100)
+    """A tree of 80,000 nodes that say 100 shares each."""
+    data = table(50_000).with_columns(label=pl.int_range(50_000) % 100)
     with pytest.raises(FitFailed) as failed:
         [
             _
-            async for _ in LocalEngine(1, 120.0, memory_mb=512).run(
+            async for _ in LocalEngine(1, 120.0, memory_mb=400).run(
                 work(tmp_path, "decision_tree", data=data)
             )
         ]
