@@ -2,6 +2,8 @@
 
 The store's shelves fail closed with StoreUnavailable. What only the worker needs of the store is in
 worker_ports.py.
+
+Over 250 lines: one short protocol after the other.
 """
 
 from collections.abc import AsyncIterator, Mapping, Sequence
