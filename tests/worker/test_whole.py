@@ -175,7 +175,10 @@ def test_a_data_set_reaches_the_remote_under_its_hash(house: House) -> None:
 def test_a_killed_worker_loses_no_job_and_doubles_none(house: House) -> None:
     house.upload("long", rows=60_000)
     job_id = house.train(
-        "survivor", "long", model_class="random_forest", hyperparameters={"n_estimators": 200}
+        "survivor",
+        "long",
+        model_class="random_forest",
+        hyperparameters={"n_estimators": 200, "max_depth": 10},
     )
     house.until(lambda: house.job(job_id)["stage"] == "fitting")
     children = psutil.Process(house.worker.pid).children(recursive=True)
@@ -246,7 +249,7 @@ def test_two_retrains_at_once_and_a_deletion_refuse_no_prediction_that_can_be_ma
 def test_a_cancelled_fit_ends_and_its_process_with_it(house: House) -> None:
     house.upload("long", rows=60_000)
     job_id = house.train(
-        "stopped", "long", model_class="random_forest", hyperparameters={"n_estimators": 200}
+        "stopped", "long", model_class="random_forest", hyperparameters={"n_estimators": 200, "max_depth": 10}
     )
     house.until(lambda: house.job(job_id)["stage"] == "fitting")
 
