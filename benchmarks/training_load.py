@@ -2,7 +2,7 @@
 
 `.venv-worker/bin/python -m benchmarks.training_load`. A gateway is asked at a fixed rate for its health and
 for a prediction of a small model, while a random forest learns from 100,000 rows of 20 columns. Phases
-alternate: no fit (its process is stopped), the fit as the engine runs it (SCHED_IDLE), at nice 19, and as any
+alternate: no fit (its process is stopped), the fit as the engine runs it (nice 19), under SCHED_IDLE, and as any
 process. Times count from when a request was due, so that a stall is seen by all that it held up. Phases are
 short and many, and a phase's requests are pooled: what else the machine does falls on all of them alike.
 """
@@ -195,7 +195,7 @@ def report(found: dict[str, dict[str, list[float]]]) -> None:
             half, most = np.percentile(taken, (50, 99))
             ratios[path, phase] = most / np.percentile(phases["no fit"], 99)
             print(f"{path:14}{phase:>12}{half:9.2f}{most:9.2f}{ratios[path, phase]:14.2f}")
-    worst = max(ratios[path, "idle class"] for path in found)
+    worst = max(ratios[path, "nice 19"] for path in found)
     print(f"the fit as it is run: {worst:.2f} times the p99 without one (limit {LIMIT})")
 
 
