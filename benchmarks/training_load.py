@@ -3,8 +3,8 @@
 `.venv-worker/bin/python -m benchmarks.training_load`. A gateway is asked at a fixed rate for its health and
 for a prediction of a small model, while a random forest learns from 100,000 rows of 20 columns. Phases
 alternate: no fit (its process is stopped), the fit as the engine runs it (nice 19), under SCHED_IDLE, and as
-any process. Times count from when a request was due, so that a stall is seen by all that it held up. Phases are
-short and many, and a phase's requests are pooled: what else the machine does falls on all of them alike.
+any process. Times count from when a request was due, so that a stall is seen by all that it held up. Phases
+are short and many, and a phase's requests are pooled: what else the machine does falls on all of them alike.
 """
 
 import argparse
