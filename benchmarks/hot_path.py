@@ -198,7 +198,9 @@ def main() -> None:
         def start(name: str, *command: str, **environment: str) -> Target:
             port = free_port()
             arguments = [sys.executable, *(part.replace("PORT", str(port)) for part in command)]
-            return stack.enter_context(started(name, arguments, port, {**environment, "PORT": str(port)}))
+            return stack.enter_context(
+                started(name, arguments, port, {**environment, "PORT": str(port), "RPC_PORT": "0"})
+            )
 
         peers = str(HERE / "peers.py")
         bare = start("bare upstream", peers, "upstream", "PORT", EVENTS=str(EVENTS))

@@ -121,6 +121,7 @@ class Started:
             "DATABASE_URL": f"sqlite:///{state}/gateway.db",
             "MASK_PERSONAL_DATA": str(masking),
             "PORT": str(port),
+            "RPC_PORT": "0",
             "REQUESTS_PER_MINUTE": "1000000",
         }
         process = await asyncio.create_subprocess_exec(

@@ -95,6 +95,7 @@ def main() -> None:
             "API_KEY": KEY,
             "API_KEYS_FILE": f"{folder}/keys.json",
             "PORT": str(door),
+            "RPC_PORT": "0",
             "LLM_URL": f"http://127.0.0.1:{free_port()}",
             "LLM_API_KEY": "nobody-listens",
             "EMBEDDINGS_URL": f"http://127.0.0.1:{service}",

@@ -65,6 +65,7 @@ def gateway(model: Path, folder: Path) -> Iterator[int]:
         port = int(probe.getsockname()[1])
     environment = {
         "PORT": str(port),
+        "RPC_PORT": "0",
         "API_KEY": KEY,
         "API_KEYS_FILE": str(folder / "keys.json"),
         "DATABASE_URL": f"sqlite:///{folder / 'gateway.db'}",

@@ -138,6 +138,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     door = {
         "API_KEY": API_KEY,
         "PORT": str(port),
+        "RPC_PORT": "0",
         "LLM_URL": f"http://127.0.0.1:{wire.port}",
         "EMBEDDINGS_URL": f"http://127.0.0.1:{embeddings_wire.port}",
         "API_KEYS_FILE": str(folder / "keys.json"),

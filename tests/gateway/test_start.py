@@ -65,6 +65,7 @@ def test_ready_within_three_seconds_without_the_ner_model(tmp_path: Path) -> Non
     environment = {
         **os.environ,
         "PORT": str(port),
+        "RPC_PORT": "0",
         "API_KEY": "k",
         "MASK_NAMES": "false",
         "API_KEYS_FILE": str(tmp_path / "keys.json"),

@@ -46,15 +46,15 @@ class Run:
 def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
     """The whole of `make run` in a copy of the tree that shares the environments: its .env is its own."""
     home = tmp_path_factory.mktemp("home")
-    for part in ("scripts", "requirements", "embeddings", "gateway", "llm_server"):
+    for part in ("scripts", "requirements", "embeddings", "fraud", "gateway", "llm_server"):
         shutil.copytree(ROOT / part, home / part, ignore=shutil.ignore_patterns("__pycache__"))
     for part in ("Makefile", "Procfile", ".env.example", "pyproject.toml"):
         shutil.copy(ROOT / part, home)
-    for made in (".venv", ".venv-embeddings", ".venv-vllm"):
+    for made in (".venv", ".venv-worker", ".venv-embeddings", ".venv-vllm"):
         (home / made).symlink_to(ROOT / made)
     ports = free_port(), free_port()
     said = {"PORT": str(ports[0]), "LLM_PORT": str(ports[1]), "LLM_MODEL": "local"}
-    said["EMBEDDINGS_PORT"] = str(free_port())
+    said["EMBEDDINGS_PORT"], said["RPC_PORT"] = str(free_port()), str(free_port())
     log = home / "log"
     with log.open("wb") as out:
         process = subprocess.Popen(

@@ -143,7 +143,12 @@ class Gateway:
     def __init__(self, folder: Path, servers: Servers, **settings: str) -> None:
         self._port = free_port()
         self.keys = {"metrics": "metrics-key", "settings": "settings-key"}
-        door = {"PORT": str(self._port), "API_KEY": "settings-key", "METRICS_KEY": "metrics-key"}
+        door = {
+            "PORT": str(self._port),
+            "RPC_PORT": "0",
+            "API_KEY": "settings-key",
+            "METRICS_KEY": "metrics-key",
+        }
         told = environment(folder, servers, **door, **settings)
         for name, role in (("one", Role.GRADER), ("other", Role.GRADER), ("trainer", Role.TRAINER)):
             self.keys[name] = add_key(folder / "keys.json", name, role, 100_000)

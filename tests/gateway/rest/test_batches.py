@@ -222,7 +222,7 @@ async def served(model: Model, folder: Path) -> AsyncIterator[tuple[asyncio.subp
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "gateway", "serve"),
         cwd=ROOT,
-        env={**os.environ, **environment(model, folder), "PORT": str(port), "API_KEY": KEY},
+        env={**os.environ, **environment(model, folder), "PORT": str(port), "RPC_PORT": "0", "API_KEY": KEY},
         stdout=asyncio.subprocess.DEVNULL,
         stderr=asyncio.subprocess.DEVNULL,
     )
