@@ -126,16 +126,13 @@ class DvcCommand:
             "DVC_GLOBAL_CONFIG_DIR": str(own / "global"),
             "DVC_SYSTEM_CONFIG_DIR": str(own / "system"),
             "DVC_SITE_CACHE_DIR": str(own / "site"),
-            "AWS_DEFAULT_REGION": self._s3.region,
             "AWS_MAX_ATTEMPTS": "2",  # the worker itself tries again, with longer pauses
         }
         given = dict(os.environ)
         if self._s3.access_key_id:
-            ours["AWS_ACCESS_KEY_ID"] = self._s3.access_key_id
-            ours["AWS_SECRET_ACCESS_KEY"] = self._s3.secret_access_key
             for other in ("AWS_SESSION_TOKEN", "AWS_PROFILE"):
                 given.pop(other, None)
-        return {**given, **ours}
+        return {**given, **ours, **self._s3.environment()}
 
     def _configure(self) -> None:
         """The settings as they are now, so that a person's `dvc pull` finds the remote too. `dvc init` would

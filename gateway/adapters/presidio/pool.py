@@ -5,10 +5,8 @@ dies, has no way to end a stuck worker but private attributes, and its children 
 """
 
 import asyncio
-import json
 import os
 import secrets
-import struct
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
@@ -16,7 +14,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
-from gateway.adapters.presidio.process import NO_LISTS, Lists, Start, frame, request
+from gateway.adapters.frames import frame, received
+from gateway.adapters.presidio.process import NO_LISTS, Lists, Start, request
 from gateway.adapters.presidio.slices import sliced, together, whole
 from gateway.domain import MaskingPolicy, Passage, Span
 from gateway.errors import MaskingUnavailable, Overloaded
@@ -28,7 +27,6 @@ _BOOT = (
 )
 _START_S = 60.0  # a busy machine loads the libraries slowly
 _REST_S = (0.5, 1.0, 2.0, 5.0, 15.0)  # pauses between failed starts
-_LENGTH = struct.Struct(">I")
 
 Answer = list[list[list[Any]]]  # for each passage its spans' fields, in Span's order
 
@@ -168,10 +166,11 @@ class _Slot:
                     stdout=asyncio.subprocess.PIPE,
                 )
                 assert self.process.stdin is not None  # noqa: S101
+                assert self.process.stdout is not None  # noqa: S101
                 # Through the pipe: what people may see of a process are its arguments.
                 self.process.stdin.write(frame(asdict(self._start)))
                 await self.process.stdin.drain()
-                return await _receive(self.process) is True
+                return await received(self.process.stdout) is True
         except (OSError, EOFError, ValueError, TimeoutError):
             return False
 
@@ -220,10 +219,11 @@ class _Slot:
     async def _ask(self, job: _Job) -> Answer | None:
         assert self.process is not None  # noqa: S101
         assert self.process.stdin is not None  # noqa: S101
+        assert self.process.stdout is not None  # noqa: S101
         async with asyncio.timeout(self._timeout_s):
             self.process.stdin.write(frame(request(job.passages, job.policy)))
             await self.process.stdin.drain()
-            answer = cast("Answer | None", await _receive(self.process))
+            answer = cast("Answer | None", await received(self.process.stdout))
         if answer is not None and len(answer) != len(job.passages):
             raise ValueError("the worker answered for other passages")
         return answer
@@ -236,12 +236,6 @@ class _Slot:
             with suppress(ProcessLookupError):
                 process.kill()
         await process.wait()
-
-
-async def _receive(process: asyncio.subprocess.Process) -> object:
-    assert process.stdout is not None  # noqa: S101
-    (length,) = _LENGTH.unpack(await process.stdout.readexactly(_LENGTH.size))
-    return json.loads(await process.stdout.readexactly(length))
 
 
 def _span(fields: Sequence[Any]) -> Span:

@@ -1,25 +1,22 @@
 """A worker process's main: reads texts from its pipe, answers findings, dies with its parent. Light itself.
 
-Frames are a four-byte length and JSON in ASCII (which also carries a caller's lone surrogates). The answer to
-texts that could not be analysed is `null`: an exception would carry the text.
+The answer to texts that could not be analysed is `null`: an exception would carry the text.
 """
 
-import json
 import logging
 import os
 import signal
-import struct
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, BinaryIO
+from typing import Any
 
 from gateway.adapters.crashes import leave_no_dump
+from gateway.adapters.frames import receive, send
 from gateway.adapters.lifeline import die_with
 from gateway.adapters.presidio.without_spacy import leave_spacy_out
 from gateway.domain import KINDS, Language, MaskingPolicy, Passage
 
-_LENGTH = struct.Struct(">I")
 _WARM_UP = "Студент Иван Петров, John Smith, +7 903 123-45-67, a@example.com, ИНН 7707083893."
 
 
@@ -64,7 +61,7 @@ def serve(parent: int) -> None:
     answers = os.fdopen(os.dup(1), "wb", buffering=0)
     os.dup2(2, 1)  # a library's print must not land between frames
 
-    told = _receive(requests)
+    told = receive(requests)
     if told is None:
         return
     start = Start(**{**told, "lists": Lists(**told["lists"])})
@@ -76,16 +73,16 @@ def serve(parent: int) -> None:
     engine = build_engine(start)
     find(engine, [Passage(_WARM_UP)], MaskingPolicy(KINDS))
     logging.disable(logging.CRITICAL)  # from here on students' texts pass: nothing may be printed
-    _send(answers, True)
+    send(answers, True)
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 1)
     os.dup2(nowhere, 2)
-    while (question := _receive(requests)) is not None:
+    while (question := receive(requests)) is not None:
         try:
             answer = find(engine, *_read(question))
         except Exception:  # noqa: BLE001 - a foreign exception's text and locals hold the student's words
             answer = None
-        _send(answers, answer)
+        send(answers, answer)
 
 
 def _read(question: dict[str, Any]) -> tuple[list[Passage], MaskingPolicy]:
@@ -95,23 +92,3 @@ def _read(question: dict[str, Any]) -> tuple[list[Passage], MaskingPolicy]:
         for text, program, seams, about in question["passages"]
     ]
     return passages, MaskingPolicy(frozenset(kinds), spare_cited, Language(language) if language else None)
-
-
-def frame(message: object) -> bytes:
-    body = json.dumps(message).encode("ascii")
-    return _LENGTH.pack(len(body)) + body
-
-
-def _send(pipe: BinaryIO, message: object) -> None:
-    data = memoryview(frame(message))
-    while data:
-        data = data[pipe.write(data) :]
-
-
-def _receive(pipe: BinaryIO) -> dict[str, Any] | None:
-    head = pipe.read(_LENGTH.size)
-    if len(head) < _LENGTH.size:
-        return None
-    body = pipe.read(_LENGTH.unpack(head)[0])
-    message: dict[str, Any] = json.loads(body)
-    return message

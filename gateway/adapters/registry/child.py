@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from gateway.adapters.crashes import leave_no_dump
+from gateway.adapters.frames import receive, send
 from gateway.adapters.lifeline import die_with
 from gateway.adapters.registry.entries import Entry, Refused, Run
-from gateway.adapters.registry.frames import receive, send
 
 _ENDS = 5  # places at each end of a traceback: ours and theirs
 

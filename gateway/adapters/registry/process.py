@@ -19,8 +19,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from gateway.adapters.frames import frame, received
 from gateway.adapters.registry.entries import Entry, model_version, run_of
-from gateway.adapters.registry.frames import frame, received
 from gateway.adapters.registry.places import MlflowPlace, Place
 from gateway.errors import InvalidRequest
 from gateway.training.facts import DatasetVersion, ModelVersion, TrainingJob

@@ -1,6 +1,6 @@
-"""What crosses the pipe between the worker and its registry process: a four-byte length and JSON in ASCII.
+"""What crosses the pipe to a child process: a four-byte length and JSON in ASCII.
 
-No pickle: what MLflow or ClearML answer is foreign, and weights go by the path of a file.
+ASCII also carries a caller's lone surrogates. No pickle: what comes back may be foreign.
 """
 
 import asyncio
