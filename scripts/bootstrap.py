@@ -51,6 +51,7 @@ TRAIN = Environment(
 )
 EMBEDDINGS = Environment(".venv-embeddings", "requirements/embeddings.txt", "embeddings service", 1.0)
 WORKER = Environment(".venv-worker", "requirements/worker.txt", "training worker", 3.0)
+UI = Environment(".venv-ui", "requirements/ui.txt", "dashboard", 1.5)
 EMBEDDINGS_TRAIN = Environment(
     ".venv-embeddings-train",
     "requirements/embeddings-train.txt",
@@ -58,7 +59,7 @@ EMBEDDINGS_TRAIN = Environment(
     4.0,
     cpu_torch=True,
 )
-NAMES = ("dev", "worker", "embeddings", "embeddings-train", "llm", "llm-train")
+NAMES = ("dev", "worker", "embeddings", "embeddings-train", "ui", "llm", "llm-train")
 
 
 def environment(name: str) -> Environment:
@@ -70,6 +71,7 @@ def environment(name: str) -> Environment:
         "embeddings": EMBEDDINGS,
         "embeddings-train": EMBEDDINGS_TRAIN,
         "llm-train": TRAIN,
+        "ui": UI,
     }
     return made[name]
 

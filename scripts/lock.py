@@ -36,6 +36,8 @@ SETS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
             "requirements/embeddings.overrides",
         ),
     ),
+    "ui": (("ui", "ui-test"), (*LINUX, "--constraint", "requirements/worker.txt")),
+    "bot": (("bot",), (*ANYWHERE, "--constraint", "requirements/dev.txt")),
     "llm-cpu": (("llm-cpu",), (*LINUX, "--overrides", "requirements/llm-cpu.overrides")),
     "llm-gpu": (("llm-gpu",), LINUX),
     "llm-train": (("llm-train",), LINUX),

@@ -18,7 +18,17 @@ from scripts.bootstrap import ROOT, Refusal
 
 DEMONSTRATION_KEY = "cu_prodml_hw_week13"
 LOOPBACK = {"127.0.0.1", "localhost", "::1"}
-ENVIRONMENTS = ["dev", "worker", "embeddings", "llm"]
+ENVIRONMENTS = ["dev", "worker", "ui", "embeddings", "llm"]
+# Whose address is asked for under these names, and where each listens by default.
+LISTENING = {
+    "PORT": ("HOST", 38300),
+    "RPC_PORT": ("HOST", 50051),
+    "LLM_PORT": ("LLM_HOST", 8000),
+    "EMBEDDINGS_PORT": ("EMBEDDINGS_HOST", 8081),
+    "UI_PORT": ("UI_HOST", 8501),
+    "EVIDENTLY_PORT": ("EVIDENTLY_HOST", 8502),
+    "API_PORT": ("BOT_HOST", 6872),
+}
 
 
 def first_start(env_file: Path, example: Path) -> bool:
@@ -119,33 +129,48 @@ def preflight() -> dict[str, str]:
             "LLM_API_KEY is empty in .env: give it a long random value, or delete .env to start anew."
         )
     refuse_demonstration_key_in_public(settings)
-    host, llm_host = settings.get("HOST", "127.0.0.1"), settings.get("LLM_HOST", "127.0.0.1")
-    llm_port = port_of(settings, "LLM_PORT", 8000)
-    refuse_taken_port(host, port_of(settings, "PORT", 38300), "PORT")
-    if settings.get("RPC_PORT") != "0":
-        refuse_taken_port(host, port_of(settings, "RPC_PORT", 50051), "RPC_PORT")
-    refuse_taken_port(llm_host, llm_port, "LLM_PORT")
-    vectors_host = settings.get("EMBEDDINGS_HOST", "127.0.0.1")
-    vectors_port = port_of(settings, "EMBEDDINGS_PORT", 8081)
-    refuse_taken_port(vectors_host, vectors_port, "EMBEDDINGS_PORT")
+    for name in LISTENING:
+        if settings.get(name) != "0":  # no gRPC
+            refuse_taken_port(*address(settings, name), name)
     refuse_machine()
     bootstrap.refuse_what_cannot_be_made(bootstrap.missing(ENVIRONMENTS))
     return with_addresses(settings)
 
 
+def address(settings: dict[str, str], name: str) -> tuple[str, int]:
+    """Where the one of that port's name listens."""
+    host, port = LISTENING[name]
+    return settings.get(host, "127.0.0.1"), port_of(settings, name, port)
+
+
+def url_of(settings: dict[str, str], name: str) -> str:
+    """How the others on this machine reach it."""
+    host, port = address(settings, name)
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # that of listening everywhere
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
 def with_addresses(settings: dict[str, str]) -> dict[str, str]:
-    """The settings, with the addresses where `make run` serves the models unless they say others."""
-    llm_host, llm_port = settings.get("LLM_HOST", "127.0.0.1"), port_of(settings, "LLM_PORT", 8000)
-    vectors_host = settings.get("EMBEDDINGS_HOST", "127.0.0.1")
-    vectors_port = port_of(settings, "EMBEDDINGS_PORT", 8081)
+    """The settings, with the addresses where `make run` serves everything unless they say others."""
+
+    evidently_host, evidently_port = address(settings, "EVIDENTLY_PORT")
     return {
-        "LLM_URL": f"http://{llm_host}:{llm_port}",
-        "EMBEDDINGS_URL": f"http://{vectors_host}:{vectors_port}",
+        "LLM_URL": url_of(settings, "LLM_PORT"),
+        "EMBEDDINGS_URL": url_of(settings, "EMBEDDINGS_PORT"),
+        "GATEWAY_URL": url_of(settings, "PORT"),
+        "PROXY_URL": url_of(settings, "PORT"),
+        "OPEN_AI_API_KEY": settings.get("API_KEY", ""),
+        "EVIDENTLY_URL": url_of(settings, "EVIDENTLY_PORT"),
+        "EVIDENTLY_HOST": evidently_host,
+        "EVIDENTLY_PORT": str(evidently_port),
         **settings,
     }
 
 
 def hand_over(settings: dict[str, str]) -> NoReturn:
+    print(
+        f"run: the dashboard will be at {url_of(settings, 'UI_PORT')}, drift reports at {settings['EVIDENTLY_URL']}."
+    )
     sys.stdout.flush()
     python = str(ROOT / ".venv/bin/python")
     os.chdir(ROOT)

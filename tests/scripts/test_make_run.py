@@ -36,6 +36,7 @@ class Run:
     log: Path
     port: int
     llm_port: int
+    others: dict[str, int]
     family: list[psutil.Process] = field(default_factory=list)
 
     def said(self) -> str:
@@ -46,15 +47,16 @@ class Run:
 def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
     """The whole of `make run` in a copy of the tree that shares the environments: its .env is its own."""
     home = tmp_path_factory.mktemp("home")
-    for part in ("scripts", "requirements", "embeddings", "fraud", "gateway", "llm_server"):
+    for part in ("bot", "scripts", "requirements", "embeddings", "fraud", "gateway", "llm_server", "ui"):
         shutil.copytree(ROOT / part, home / part, ignore=shutil.ignore_patterns("__pycache__"))
     for part in ("Makefile", "Procfile", ".env.example", "pyproject.toml"):
         shutil.copy(ROOT / part, home)
-    for made in (".venv", ".venv-worker", ".venv-embeddings", ".venv-vllm"):
+    for made in (".venv", ".venv-worker", ".venv-ui", ".venv-embeddings", ".venv-vllm"):
         (home / made).symlink_to(ROOT / made)
     ports = free_port(), free_port()
     said = {"PORT": str(ports[0]), "LLM_PORT": str(ports[1]), "LLM_MODEL": "local"}
-    said["EMBEDDINGS_PORT"], said["RPC_PORT"] = str(free_port()), str(free_port())
+    others = ("EMBEDDINGS_PORT", "RPC_PORT", "UI_PORT", "EVIDENTLY_PORT", "API_PORT")
+    said |= {name: str(free_port()) for name in others}
     log = home / "log"
     with log.open("wb") as out:
         process = subprocess.Popen(
@@ -66,7 +68,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
-    running = Run(process, log, *ports)
+    running = Run(process, log, *ports, {name: int(said[name]) for name in others})
     try:
         until = time.monotonic() + STARTS_WITHIN_S
         while "READY" not in running.said() and process.poll() is None and time.monotonic() < until:
@@ -108,6 +110,26 @@ def test_vectors_come_through_the_gateway(run: Run) -> None:
     assert answer.status_code == 200, answer.text
     one, other = (vector["embedding"] for vector in answer.json()["data"])
     assert sum(a * b for a, b in zip(one, other, strict=True)) > 0.8
+
+
+def test_dashboard_drift_service_and_bot_answer(run: Run) -> None:
+    for name, path in (
+        ("UI_PORT", "/_stcore/health"),
+        ("EVIDENTLY_PORT", "/api/version"),
+        ("API_PORT", "/healthz"),
+    ):
+        url = f"http://127.0.0.1:{run.others[name]}{path}"
+        assert answered(url), f"{url}\n{run.said()[-2000:]}"
+
+
+def answered(url: str) -> bool:
+    """Within a minute: Evidently takes ten seconds to import, and more beside vLLM's start."""
+    until = time.monotonic() + 60
+    while time.monotonic() < until:
+        with contextlib.suppress(httpx.HTTPError):
+            return httpx.get(url, timeout=5).status_code == 200
+        time.sleep(0.5)
+    return False
 
 
 def test_a_wrong_key_is_refused(run: Run) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from scripts import bootstrap
+from scripts.run import LISTENING, with_addresses
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -35,7 +36,7 @@ def home(tmp_path: Path) -> Path:
 
 def preflight(home: Path, **environ: str) -> subprocess.CompletedProcess[str]:
     said = {"PATH": "/usr/local/bin:/usr/bin:/bin", "LLM_DEVICE": "cpu"}
-    said |= {name: str(free_port()) for name in ("PORT", "LLM_PORT", "EMBEDDINGS_PORT")}
+    said |= {name: str(free_port()) for name in LISTENING}
     return subprocess.run(
         [sys.executable, "-m", "scripts.run", "--check"],
         cwd=home,
@@ -85,7 +86,7 @@ def test_settings_that_are_there_are_never_written_again(home: Path) -> None:
     assert (home / ".env").read_text() == "API_KEY=mine\nLLM_API_KEY=ours\n"
 
 
-@pytest.mark.parametrize("name", ["PORT", "LLM_PORT", "EMBEDDINGS_PORT"])
+@pytest.mark.parametrize("name", LISTENING)
 def test_a_taken_port_is_named(home: Path, name: str) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
@@ -99,6 +100,15 @@ def test_a_taken_port_is_named(home: Path, name: str) -> None:
 def test_the_demonstration_key_is_refused_beyond_loopback(home: Path) -> None:
     assert "demonstration key" in refusal(preflight(home, HOST="0.0.0.0"))
     assert preflight(home, HOST="0.0.0.0", API_KEY="another").returncode == 0
+
+
+def test_everybody_is_told_where_the_others_listen() -> None:
+    said = with_addresses({"HOST": "0.0.0.0", "PORT": "8080", "UI_HOST": "::1", "API_KEY": "mine"})
+    assert said["GATEWAY_URL"] == said["PROXY_URL"] == "http://127.0.0.1:8080"
+    assert said["LLM_URL"] == "http://127.0.0.1:8000"
+    assert said["EVIDENTLY_URL"] == "http://127.0.0.1:8502"
+    assert said["OPEN_AI_API_KEY"] == "mine"
+    assert with_addresses({"PROXY_URL": "http://elsewhere"})["PROXY_URL"] == "http://elsewhere"
 
 
 @pytest.mark.parametrize(
