@@ -168,9 +168,8 @@ def with_addresses(settings: dict[str, str]) -> dict[str, str]:
 
 
 def hand_over(settings: dict[str, str]) -> NoReturn:
-    print(
-        f"run: the dashboard will be at {url_of(settings, 'UI_PORT')}, drift reports at {settings['EVIDENTLY_URL']}."
-    )
+    pages = url_of(settings, "UI_PORT")
+    print(f"run: the dashboard will be at {pages}, drift reports at {settings['EVIDENTLY_URL']}.")
     sys.stdout.flush()
     python = str(ROOT / ".venv/bin/python")
     os.chdir(ROOT)
