@@ -1,0 +1,38 @@
+"""A page of the dashboard over a stand-in for the gateway."""
+
+from collections.abc import Callable, Iterator
+
+import pytest
+import streamlit as st
+from streamlit.testing.v1 import AppTest
+
+from tests.ui.fake_gateway import KEY, FakeGateway, served
+
+Page = Callable[..., AppTest]
+
+
+@pytest.fixture
+def gateway(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeGateway]:
+    with served() as made:
+        monkeypatch.setenv("GATEWAY_URL", made.url)
+        st.cache_resource.clear()
+        yield made
+
+
+@pytest.fixture
+def page(gateway: FakeGateway) -> Page:
+    """Draws one page, for somebody who is logged in: `page("grade")`."""
+
+    def draw(name: str, language: str = "en", **state: object) -> AppTest:
+        script = (
+            f"from ui import frame\nfrom ui.pages import {name}\n"
+            f"with frame.keeping_choices():\n    {name}.page()\n"
+        )
+        drawn = AppTest.from_string(script, default_timeout=20)
+        drawn.session_state["key"] = KEY
+        drawn.session_state["keep.language"] = language
+        for key, value in state.items():
+            drawn.session_state[key] = value
+        return drawn.run()
+
+    return draw
