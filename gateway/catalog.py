@@ -1,11 +1,13 @@
 """Which models there are, behind which server."""
 
-from collections.abc import Callable, Sequence
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
 
 from gateway.domain import Output, ServedModel
-from gateway.errors import GatewayError, ModelNotFound
+from gateway.errors import BackendTimeout, GatewayError, ModelNotFound
 from gateway.grading.routing import GRADER_AUTO, GRADER_LLM, GRADERS
 from gateway.ports import ChatBackend, Embedder
+from gateway.tasks import all_of
 
 
 class Catalog:
@@ -40,9 +42,9 @@ class Catalog:
                 return model
         raise fault or ModelNotFound("There is no model of that name.", param="name")
 
-    async def up(self) -> list[ServedModel]:
-        """The models of the servers that answer now."""
-        known, _ = await self._known()
+    async def up(self, within_s: float) -> list[ServedModel]:
+        """The models of the servers that answer within that time."""
+        known, _ = await self._known(within_s)
         return known
 
     async def chat_model(self, name: str) -> ServedModel:
@@ -94,14 +96,11 @@ class Catalog:
             raise ModelNotFound("There is no model of that name.", param="model")
         return candidates[0]
 
-    async def _known(self) -> tuple[list[ServedModel], GatewayError | None]:
-        known: list[ServedModel] = []
-        fault = None
-        for served in (self._generative_models, self.inference_models):
-            try:
-                known += await served()
-            except GatewayError as error:
-                fault = fault or error
+    async def _known(self, within_s: float | None = None) -> tuple[list[ServedModel], GatewayError | None]:
+        servers = (self._generative_models, self.inference_models)
+        answers = await all_of([_answer(served, within_s) for served in servers])
+        known = [model for models, _ in answers for model in models]
+        fault = next((fault for _, fault in answers if fault), None)
         graders = [model for model in known if model.output is Output.GRADE]
         if graders:
             widest = max(model.context_window for model in graders)
@@ -113,3 +112,15 @@ class Catalog:
     async def _generative_models(self) -> list[ServedModel]:
         served = await self._backend.served_model()
         return [served, ServedModel(GRADER_LLM, served.context_window, Output.GRADE)]
+
+
+async def _answer(
+    served: Callable[[], Awaitable[list[ServedModel]]], within_s: float | None
+) -> tuple[list[ServedModel], GatewayError | None]:
+    try:
+        async with asyncio.timeout(within_s):
+            return await served(), None
+    except GatewayError as error:
+        return [], error
+    except TimeoutError:
+        return [], BackendTimeout("A server did not list its models in time.")

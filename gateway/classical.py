@@ -12,11 +12,13 @@ from gateway.adapters.database.models import DatabaseModels
 from gateway.adapters.database.training_jobs import DatabaseJobs
 from gateway.adapters.database.workers_roll import DatabaseRoll
 from gateway.adapters.model_watch import ChampionWatch, FraudModel, PairFeatures
+from gateway.adapters.observed import Calls, ObservedPredictor, ObservedWatchedFile
 from gateway.adapters.onnx_models import OnnxPredictor
 from gateway.adapters.tables.files import FolderFiles
 from gateway.adapters.tables.sweeping import Sweep
 from gateway.adapters.weights import StoredWeights
 from gateway.catalog import Catalog
+from gateway.drift.ports import Traffic
 from gateway.errors import StoreUnavailable
 from gateway.guards import Guards
 from gateway.inference import Inference
@@ -77,9 +79,18 @@ class Classical:
         probes = {"datasets": self._look_at_folder, "models": self._look_at_weights}
         self._status = TrainingStatus(self._roll, probes)
 
-    def desks(self, guards: Guards, catalog: Catalog, inference: Inference) -> ClassicalDesks:
+    def desks(
+        self, guards: Guards, catalog: Catalog, inference: Inference, traffic: Traffic, calls: Calls
+    ) -> ClassicalDesks:
         """`catalog` knows the champions already."""
-        predictions = Predictions(guards, self._models, self.champions, self._predictor, self._pair)
+        predictions = Predictions(
+            guards,
+            self._models,
+            self.champions,
+            ObservedPredictor(self._predictor, calls),
+            {which: ObservedWatchedFile(file, which, calls) for which, file in self._pair.items()},
+            traffic,
+        )
         return ClassicalDesks(
             datasets=DatasetDesk(self._datasets, self._files),
             training=TrainingDesk(

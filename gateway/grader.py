@@ -14,7 +14,7 @@ from gateway.grading.rubric import Judgement
 from gateway.grading.samples import Consensus, consensus
 from gateway.grading.words import spoken_in
 from gateway.ports import ChatBackend
-from gateway.questions import Answer, Choice, Question, Questioner
+from gateway.questions import Answer, Choice, Question, Questioner, Replies
 from gateway.tasks import all_of
 
 
@@ -38,11 +38,11 @@ class _Checked:
 
 
 class Grader:
-    def __init__(self, backend: ChatBackend, policy: GraderPolicy) -> None:
+    def __init__(self, backend: ChatBackend, policy: GraderPolicy, replies: Replies | None = None) -> None:
         self._backend = backend
         self._policy = policy
         self._questioner = Questioner(
-            backend, timeout_s=policy.timeout_s, seed=policy.seed, concurrency=policy.concurrency
+            backend, replies, timeout_s=policy.timeout_s, seed=policy.seed, concurrency=policy.concurrency
         )
 
     async def identity(self, submission: Submission) -> Mapping[str, str]:

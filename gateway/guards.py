@@ -35,10 +35,13 @@ class Guards:
         self._in_flight = 0
         self.masking = mask_personal_data
 
-    def admit(self, key: bytes) -> tuple[Caller, Quota]:
-        """Who is at the door, and one request taken from their rate. Raises Unauthenticated, RateLimited."""
-        caller = self._keys.caller_for(key)
-        return caller, self._limits.spend(caller)
+    def known(self, key: bytes) -> Caller:
+        """Who is at the door. Raises Unauthenticated."""
+        return self._keys.caller_for(key)
+
+    def admit(self, caller: Caller) -> Quota:
+        """Takes one request from their rate. Raises RateLimited."""
+        return self._limits.spend(caller)
 
     @contextmanager
     def place(self) -> Iterator[None]:

@@ -5,6 +5,8 @@ from typing import Any
 
 from gateway.catalog import Catalog
 from gateway.domain import Caller, Classified, Compared, Comparison, Embedded, Output, Passage
+from gateway.drift.ports import Traffic
+from gateway.drift.sightings import of_classification, of_estimate
 from gateway.errors import InvalidRequest, ModelNotFound
 from gateway.grading.masked import comparison_passages, with_comparison_texts
 from gateway.guards import Guards, may_ask_models
@@ -26,11 +28,18 @@ class Inference:
     """What the embeddings service is asked for by name."""
 
     def __init__(
-        self, guards: Guards, catalog: Catalog, embedder: Embedder | None, *, timeout_s: float
+        self,
+        guards: Guards,
+        catalog: Catalog,
+        embedder: Embedder | None,
+        traffic: Traffic,
+        *,
+        timeout_s: float,
     ) -> None:
         self._guards = guards
         self._catalog = catalog
         self._embedder = embedder
+        self._traffic = traffic
         self._timeout_s = timeout_s
 
     async def embed(self, caller: Caller, model: str, texts: Sequence[str]) -> Embedded:
@@ -49,6 +58,8 @@ class Inference:
             classifier = await self._catalog.inference_model(model, Output.CLASSIFICATION)
             masked = await self._guards.masked([*map(Passage, texts)], "classification")
             found = await self._service.classify(classifier, masked.texts, self._timeout_s)
+            for text, one in zip(masked.texts, found, strict=True):
+                self._traffic.saw(of_classification(classifier, text, one))
             return Classified(classifier, found, masked.counts)
 
     async def compare(self, caller: Caller, model: str, comparisons: Sequence[Comparison]) -> Compared:
@@ -60,6 +71,8 @@ class Inference:
             masked = await self._guards.masked(comparison_passages(comparisons), "text")
             fit = with_comparison_texts(comparisons, masked.texts)
             estimates = await self._service.estimate(grader, fit, self._timeout_s)
+            for comparison, estimate in zip(fit, estimates, strict=True):
+                self._traffic.saw(of_estimate(grader, comparison.submission, estimate))
             return Compared(grader, estimates, masked.counts)
 
     @property

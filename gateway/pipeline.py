@@ -1,12 +1,13 @@
 """READ FIRST: a request's whole life. Door -> guards -> route -> model -> back, each a short straight line.
 
-The doors (rest/) authenticate by Guards.admit(), read the body within bounds and call chat(), chat_stream()
-or grade() here, or embed(), classify(), compare() of inference.py, which go the same way. What stands behind
-the ports is chosen in wiring.py.
+The doors (rest/) authenticate by Guards.known() and admit(), read the body within bounds and call chat(),
+chat_stream() or grade() here, or embed(), classify(), compare() of inference.py, which go the same way. What
+stands behind the ports is chosen in wiring.py.
 
 Over 250 lines: every line that a chat or a grade can take is read here, one below the other.
 """
 
+import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
@@ -24,10 +25,12 @@ from gateway.domain import (
     CompletionStream,
     Grade,
     Masked,
-    Output,
     Passage,
     Submission,
 )
+from gateway.drift.facts import Sighting
+from gateway.drift.ports import Traffic
+from gateway.drift.sightings import of_chat, of_grade
 from gateway.errors import Conflict, GatewayError
 from gateway.examiner import Examiner
 from gateway.grading import reply, routing
@@ -84,6 +87,7 @@ class Gateway:
         examiner: Examiner,
         shelves: Shelves,
         policy: Policy,
+        traffic: Traffic,
     ) -> None:
         self._guards = guards
         self._catalog = catalog
@@ -91,6 +95,7 @@ class Gateway:
         self._examiner = examiner
         self._shelves = shelves
         self._policy = policy
+        self._traffic = traffic
         self._readiness = Readiness(self._answer_something)
 
     # Chat completions
@@ -103,8 +108,9 @@ class Gateway:
     async def chat(self, request: ChatRequest, *, unmask_reply: bool) -> Completion:
         """One completion. Raises the errors of masking and of the model server."""
         with self._guards.place():
-            body, masked = await self._outgoing(request)
+            body, masked, sighting = await self._outgoing(request)
             answer = await self._backend.complete(body, self._policy.timeout_s)
+            self._traffic.saw(sighting)
             completion = reply.parse_completion(answer)
             if masked.originals and unmask_reply:
                 unmask_completion(completion, masked.originals, json_reply=request.json_reply)
@@ -118,15 +124,17 @@ class Gateway:
         """A streamed completion as SSE bytes, ending with `data: [DONE]`. Entering waits for the model server
         to accept; leaving, for whatever reason, ends the upstream request."""
         with self._guards.place():
-            body, masked = await self._outgoing(request)
+            body, masked, sighting = await self._outgoing(request)
             async with self._backend.stream(body, self._policy.timeout_s) as chunks:
+                self._traffic.saw(sighting)
                 events = whole_stream(chunks)
                 if masked.originals and unmask_reply:
                     events = unmasked_stream(events, masked.originals, json_reply=request.json_reply)
                 yield CompletionStream(events, masked.counts)
 
-    async def _outgoing(self, request: ChatRequest) -> tuple[bytes, Masked]:
-        """What the model server gets: the checked request, masked, for the model that it serves."""
+    async def _outgoing(self, request: ChatRequest) -> tuple[bytes, Masked, Sighting]:
+        """What the model server gets: the checked request, masked, for the model that it serves; and what is
+        told of it once there is an answer."""
         model = await self._catalog.chat_model(request.model)
         fields = request.fields
         masked = Masked((), {})
@@ -135,7 +143,7 @@ class Gateway:
             masked = await self._guards.masked(spoken_passages(fields), "chat")
             if masked.originals:
                 fields = with_texts(fields, masked.texts)
-        return orjson.dumps({**fields, "model": model.name}), masked
+        return orjson.dumps({**fields, "model": model.name}), masked, of_chat(model, fields)
 
     # Grading
 
@@ -252,6 +260,8 @@ class Gateway:
 
         async def grading() -> Grade:
             grade = await self._examiner.grade(sheet.submission, grader)
+            if grade.calls:  # else code decided it, and no model had a part in it
+                self._traffic.saw(of_grade(sheet.submission, grade))
             return routing.as_fallback(grade) if stands_in else grade
 
         if stands_in:
@@ -260,24 +270,14 @@ class Gateway:
 
     # Operations
 
-    async def status(self) -> dict[str, object]:
-        """What is behind the door now: facts for people, no check."""
-        known = await self._catalog.up()
-        return {
-            "model": next((model.name for model in known if model.output is Output.TEXT), None),
-            "models": [model.name for model in known],
-            "in_flight": self._guards.in_flight,
-            "masking": self._guards.masking,
-            "injection_detector": await self._examiner.detector(),
-        }
-
     async def check_ready(self) -> None:
         """Returns when the model has produced a token and masking worked a moment ago; raises what is wrong.
         Anybody may ask."""
         await self._readiness.confirm()
 
     async def _answer_something(self) -> None:
-        await self._guards.masked([Passage("ready?")], "chat")
+        # Never the same words: what was found in a text before is remembered, and no analyser would be asked.
+        await self._guards.masked([Passage(f"ready? {time.monotonic_ns()}")], "chat")
         model = await self._backend.served_model()
         question = orjson.dumps({"model": model.name, **_READY_QUESTION})
         await self._backend.complete(question, _READY_TIMEOUT_S)

@@ -17,7 +17,7 @@ from gateway.domain import (
     ServedModel,
     Span,
 )
-from gateway.records import Correction, GradeQuery, GradeRecord, Judged, RubricRecord
+from gateway.records import Correction, GradeQuery, GradeRecord, Judged, Marks, RubricRecord
 
 
 class Keys(Protocol):
@@ -145,6 +145,9 @@ class Reviews(Protocol):
 
     async def judged(self, query: GradeQuery) -> list[Judged]:
         """Grades with their last correction, newest first, without `grade.calls`."""
+
+    async def marks(self, most: int) -> list[Marks]:
+        """Of the newest judged grades, what the grader and the person's last word gave."""
 
 
 class Artifacts(Protocol):

@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 import orjson
 
@@ -13,7 +13,7 @@ from gateway.errors import ContextLengthExceeded, InvalidRequest, UnusableAnswer
 from gateway.grading import prompt, reply
 from gateway.grading.cutting import cut
 from gateway.grading.prompt import Message, Parts, Profile, Sampling
-from gateway.grading.reply import Unusable
+from gateway.grading.reply import Fault, Unusable
 from gateway.ports import ChatBackend
 from gateway.tasks import all_of
 
@@ -50,11 +50,30 @@ class Answer(Generic[T]):
         return sum((call.usage for call in self.calls), Usage())
 
 
+class Replies(Protocol):
+    """Where it is told how replies keep to their schema. Never raises."""
+
+    def unusable(self, fault: Fault) -> None:
+        """What was asked got no usable reply."""
+
+    def repaired(self, *, mended: bool) -> None:
+        """It was asked a second time because of that, and whether that helped."""
+
+
 class Questioner:
-    def __init__(self, backend: ChatBackend, *, timeout_s: float, seed: int, concurrency: int) -> None:
+    def __init__(
+        self,
+        backend: ChatBackend,
+        replies: Replies | None = None,
+        *,
+        timeout_s: float,
+        seed: int,
+        concurrency: int,
+    ) -> None:
         """At most `concurrency` calls are under way; waiting for a turn does not count against
         `timeout_s`."""
         self._backend = backend
+        self._told = replies
         self._timeout_s = timeout_s
         self._seed = seed
         self._turns = asyncio.Semaphore(concurrency)
@@ -75,13 +94,23 @@ class Questioner:
         value = read(choices)
         repaired = isinstance(value, Unusable)
         if isinstance(value, Unusable):
+            self._tell(value)
             repairing = prompt.repair(asked, value.fault, question.profile)
             choices, more = await self._replies(question, repairing, samples)
             calls += more
             value = read(choices)
+            self._tell(value, repaired=True)
             if isinstance(value, Unusable):
                 raise UnusableAnswer(f"The model's answer was unusable twice: {value.fault}.")
         return Answer(value, calls, fitted, repaired)
+
+    def _tell(self, value: object, *, repaired: bool = False) -> None:
+        if self._told is None:
+            return
+        if isinstance(value, Unusable):
+            self._told.unusable(value.fault)
+        if repaired:
+            self._told.repaired(mended=not isinstance(value, Unusable))
 
     async def _replies(
         self, question: Question, asked: list[Message], samples: int

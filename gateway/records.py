@@ -93,3 +93,14 @@ class Judged:
 
     record: GradeRecord
     correction: Correction
+
+
+@dataclass(frozen=True, slots=True)
+class Marks:
+    """Of a grade that a person has looked at, the two marks alone."""
+
+    rubric: str  # name@version
+    grader: str
+    model: str
+    machine: float  # shares of the maximum, 0..1
+    human: float

@@ -2,7 +2,7 @@
 
 import asyncio
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
@@ -86,9 +86,16 @@ class ReviewDesk:
             what = (grade.versions["rubric"], grade.grader, grade.versions["model"])
             groups.setdefault(what, []).append(pair)
         # A thread: a thousand resamples of thousands of pairs take longer than the event loop may wait.
-        return await asyncio.to_thread(
-            lambda: [GraderAgreement(*what, agreement(pairs)) for what, pairs in sorted(groups.items())]
-        )
+        return await asyncio.to_thread(_agreements, groups)
+
+    async def overall(self) -> list[GraderAgreement]:
+        """As agreement(), of everybody's grades, for the metrics: without intervals, for which whole records
+        would have to be read."""
+        groups: dict[tuple[str, str, str], list[Pair]] = {}
+        for mark in await self._reviews.marks(_MOST_JUDGED):
+            what = (mark.rubric, mark.grader, mark.model)
+            groups.setdefault(what, []).append(Pair(mark.machine, mark.human))
+        return await asyncio.to_thread(_agreements, groups, resamples=0)
 
     async def _judged(self, query: GradeQuery) -> Sequence[Judged]:
         found: list[Judged] = []
@@ -126,6 +133,15 @@ class ReviewDesk:
                     changed += again.grade.score != record.grade.score
                 query = replace(query, after=page[-1].id)
         return count, changed
+
+
+def _agreements(
+    groups: Mapping[tuple[str, str, str], Sequence[Pair]], resamples: int = 1000
+) -> list[GraderAgreement]:
+    return [
+        GraderAgreement(*what, agreement(pairs, resamples=resamples))
+        for what, pairs in sorted(groups.items())
+    ]
 
 
 def _rescored(record: GradeRecord, rubric: Rubric) -> GradeRecord:

@@ -122,7 +122,18 @@ class Settings(BaseSettings):
     fraud_model_url: str = ""  # an ONNX file: a path or s3://bucket/key; empty: /predict answers 404
     fraud_scenario_model_url: str = ""
 
+    # Drift of the live traffic.
+    traffic_per_s: float = Field(5.0, ge=0)  # observations noted, at most, drawn evenly; 0: none
+    traffic_embeddings_per_s: float = Field(0.5, ge=0)  # of them whose masked text is embedded; 0: none
+    traffic_days: int = Field(30, ge=1)  # then the worker deletes them; references stay
+    reports_url: str = "state/reports"  # drift reports: a folder or s3://bucket/prefix
+
     # The worker (`gateway worker`).
+    drift_every_s: float = Field(3600.0, ge=0)  # a comparison of each model with its reference; 0: on demand
+    drift_window_h: float = Field(24.0, gt=0)  # of traffic that is compared
+    drift_timeout_s: float = Field(300.0, gt=0)  # of a comparison
+    evidently_url: str = ""  # where reports are shown too, http://127.0.0.1:8502; empty: nowhere
+    evidently_project: str = "grading-gateway"
     training_engine: Literal["local", "ray"] = "local"
     training_workers: int = Field(1, ge=1)  # fits at once
     training_threads: int = Field(1, ge=1)  # of each fit
@@ -144,6 +155,11 @@ class Settings(BaseSettings):
     clearml_access_key: str = ""
     clearml_secret_key: SecretStr = SecretStr("")
     clearml_output_uri: str = ""  # for weights: s3://bucket/prefix or a folder; empty: its file server
+
+    # Traces.
+    otel_exporter_otlp_endpoint: str = ""  # a collector, http://127.0.0.1:4318; empty: no traces
+    otel_service_name: str = "grading-gateway"
+    otel_traces_share: float = Field(1.0, ge=0, le=1)  # of requests whose caller traces nothing
 
     # gRPC.
     rpc_port: int = Field(50051, ge=0, le=65535)  # on `host`; 0: no gRPC

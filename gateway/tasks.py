@@ -25,7 +25,7 @@ async def all_of(work: Sequence[Coroutine[Any, Any, T]]) -> list[T]:
     return [task.result() for task in tasks]
 
 
-async def ended(task: asyncio.Task[None]) -> None:
+async def ended(task: asyncio.Task[Any]) -> None:
     """Cancels a task and waits for its end."""
     task.cancel()
     with suppress(asyncio.CancelledError):

@@ -19,8 +19,10 @@ class InTurn:
     So a grader waits for its turn, which does not count against a timeout, and asks up to four times more.
     How many wait is bounded by the gateway's places."""
 
-    def __init__(self, embedder: Embedder, at_once: int) -> None:
+    def __init__(self, embedder: Embedder, at_once: int, again: Callable[[], None] = lambda: None) -> None:
+        """`again` is called whenever it is asked once more."""
         self._embedder = embedder
+        self._again = again
         self._turns = asyncio.Semaphore(at_once)
 
     async def embed(
@@ -48,4 +50,5 @@ class InTurn:
                     return await ask()
                 except BackendUnavailable:
                     await asyncio.sleep(pause_s)
+                    self._again()
             return await ask()

@@ -8,7 +8,6 @@ import logging
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from typing import Any
 
 from gateway.adapters.artifact_policy import Allowed
 from gateway.adapters.artifacts import ArtifactBounds, HttpArtifacts
@@ -18,13 +17,18 @@ from gateway.adapters.database.batches import DatabaseShelf
 from gateway.adapters.database.database import Database
 from gateway.adapters.database.grades import DatabaseGrades
 from gateway.adapters.database.ledger import DatabaseLedger
+from gateway.adapters.database.queues import DatabaseQueues
 from gateway.adapters.database.reviews import DatabaseReviews
 from gateway.adapters.database.rubrics import DatabaseRubrics
+from gateway.adapters.database.workers_roll import DatabaseRoll
 from gateway.adapters.embeddings import Embeddings
 from gateway.adapters.keyring import Keyring
+from gateway.adapters.metrics import Metrics
+from gateway.adapters.observed import Calls, ObservedAnalyzer, ObservedChat, ObservedEmbedder, ObservedSheets
 from gateway.adapters.presidio.pool import AnalyzerPool
 from gateway.adapters.presidio.remembered import Remembered
 from gateway.adapters.rates import MemoryRates
+from gateway.adapters.tracing import NO_TRACES, Traces, opened
 from gateway.adapters.vllm import VLLM
 from gateway.batch.desk import BatchDesk, BatchLimits
 from gateway.batch.runner import Pace, Runner
@@ -32,6 +36,8 @@ from gateway.catalog import Catalog
 from gateway.chat.request import Bounds
 from gateway.classical import Classical
 from gateway.domain import Caller, Role
+from gateway.drift.recorder import Recorder, Unnoted
+from gateway.drifting import Drifting, recorder_of
 from gateway.embedding_grader import EmbeddingGrader
 from gateway.errors import GatewayError
 from gateway.examiner import Examiner, ExaminerPolicy
@@ -42,16 +48,17 @@ from gateway.inference import Inference
 from gateway.ledger import GradeBook
 from gateway.masking import Masking
 from gateway.pipeline import Gateway, Policy, Shelves
-from gateway.ports import Analyzer, Artifacts, ChatBackend, Embedder
+from gateway.ports import Artifacts, ChatBackend, Embedder
 from gateway.rest.chat import chat_door
 from gateway.rest.door import App, Door, DoorPolicy
 from gateway.rest.observe import Observer
 from gateway.rest.page import VERSION
 from gateway.rest.pages import Desks, pages
 from gateway.reviews import ReviewDesk
-from gateway.rpc.server import RpcDesks, RpcPolicy, RpcServer
+from gateway.rpc.server import RpcAccount, RpcDesks, RpcPolicy, RpcServer
 from gateway.rubrics import RubricBook
 from gateway.settings import Settings
+from gateway.status import LiveAnalyzer, Status, Watched
 from gateway.tasks import ended
 from gateway.turns import InTurn
 
@@ -65,8 +72,11 @@ class Services:
     gateway: Gateway
     guards: Guards
     observer: Observer
+    status: Status
     runner: Runner
+    recorder: Recorder | Unnoted
     classical: Classical
+    drifting: Drifting
     rpc: RpcServer
     app: App
 
@@ -76,11 +86,19 @@ async def services(settings: Settings, analyzer: AnalyzerPool | None = None) -> 
     """Opens everything, yields it, closes it in the opposite order. An analyser that is given may be starting
     already, and is closed here."""
     async with AsyncExitStack() as stack:
+        traces = await opened(
+            settings.otel_exporter_otlp_endpoint,
+            settings.otel_service_name,
+            VERSION,
+            settings.otel_traces_share,
+        )
+        stack.push_async_callback(traces.close)
         backend = VLLM(
             settings.llm_url,
             settings.llm_api_key.get_secret_value(),
             connect_timeout_s=settings.llm_connect_timeout_s,
             max_connections=settings.max_in_flight,
+            trace=traces.headers,
         )
         stack.push_async_callback(backend.close)
         analyzer = analyzer or settings.analyzer_pool()
@@ -97,6 +115,7 @@ async def services(settings: Settings, analyzer: AnalyzerPool | None = None) -> 
                 settings.embeddings_api_key.get_secret_value(),
                 connect_timeout_s=settings.llm_connect_timeout_s,
                 max_connections=settings.max_in_flight,
+                trace=traces.headers,
             )
             stack.push_async_callback(embedder.close)
         artifacts = HttpArtifacts(
@@ -114,12 +133,18 @@ async def services(settings: Settings, analyzer: AnalyzerPool | None = None) -> 
         stack.push_async_callback(artifacts.close)
         database = Database(settings.database_url.get_secret_value(), timeout_s=settings.database_timeout_s)
         stack.push_async_callback(database.close)
-        made = assembled(settings, backend, analyzer, database, artifacts, embedder)
+        made = assembled(settings, backend, analyzer, database, artifacts, embedder, traces)
         # The store too may come later than the door; until then grading answers 503.
         opening = asyncio.create_task(_opened(database, made), name="store start")
+        made.recorder.start()
+        stack.push_async_callback(made.recorder.close)
         stack.push_async_callback(made.runner.close)
         made.classical.start()
         stack.push_async_callback(made.classical.close)
+        made.status.start()
+        stack.push_async_callback(made.status.close)
+        made.drifting.start()
+        stack.push_async_callback(made.drifting.close)
         stack.push_async_callback(ended, opening)
         writer = asyncio.create_task(made.observer.write_lines(), name="log lines")
         stack.push_async_callback(ended, writer)
@@ -129,20 +154,27 @@ async def services(settings: Settings, analyzer: AnalyzerPool | None = None) -> 
 def assembled(
     settings: Settings,
     backend: ChatBackend,
-    analyzer: Analyzer,
+    analyzer: LiveAnalyzer,
     database: Database,
     artifacts: Artifacts,
     embedder: Embedder | None = None,
+    traces: Traces = NO_TRACES,
 ) -> Services:
     """The service and its door over given backends."""
+    metrics = Metrics(VERSION)
+    calls = Calls(metrics, traces)
+    backend = ObservedChat(backend, calls)
+    embedder = ObservedEmbedder(embedder, calls) if embedder else None
+    found = Remembered(analyzer, settings.mask_cache_size) if settings.mask_cache_size else analyzer
     guards = Guards(
         Keyring(settings.api_keys_file, _fixed_keys(settings), settings.requests_per_minute),
         MemoryRates(),
-        Remembered(analyzer, settings.mask_cache_size) if settings.mask_cache_size else analyzer,
+        ObservedAnalyzer(found, calls),
         settings.masking_policies,
         mask_personal_data=settings.mask_personal_data,
         max_in_flight=settings.max_in_flight,
     )
+    metrics.places(lambda: guards.in_flight, settings.max_in_flight)
     classical = Classical(settings, database)
     catalog = Catalog(
         backend,
@@ -150,23 +182,33 @@ def assembled(
         unknown_model_fallback=settings.unknown_model_fallback,
         trained=classical.champions.served_models,
     )
-    inference = Inference(guards, catalog, embedder, timeout_s=settings.llm_timeout_s)
-    trained = classical.desks(guards, catalog, inference)
+    drifting = Drifting(settings, database, metrics)
+    recorder = recorder_of(settings, database, embedder, metrics.traffic)
+    inference = Inference(guards, catalog, embedder, recorder, timeout_s=settings.llm_timeout_s)
+    trained = classical.desks(guards, catalog, inference, recorder, calls)
     bounds = _bounds(settings)
     grades, ledger = DatabaseGrades(database), DatabaseLedger(database)
     rubrics = RubricBook(DatabaseRubrics(database))
     book = GradeBook(ledger, grades, lease_s=settings.grade_lease_s, wait_s=settings.llm_timeout_s)
+    examiner = _examiner(settings, backend, embedder, metrics)
     gateway = Gateway(
         guards,
         catalog,
         backend,
-        _examiner(settings, backend, embedder),
+        examiner,
         Shelves(book, grades, DatabaseAnswers(database), rubrics, artifacts),
         Policy(bounds, settings.grade_fallback, settings.choices, settings.llm_timeout_s),
+        recorder,
     )
     results = DatabaseResults(database)
     pace = Pace(settings.batch_concurrency, settings.grade_lease_s)
-    runner = Runner(DatabaseQueue(database), results, gateway, pace)
+    runner = Runner(
+        DatabaseQueue(database),
+        results,
+        ObservedSheets(gateway, calls),
+        pace,
+        lambda: metrics.retried("batch_item"),
+    )
     batches = BatchDesk(
         DatabaseShelf(database),
         results,
@@ -175,31 +217,43 @@ def assembled(
         runner.wake,
     )
 
-    async def status() -> dict[str, Any]:
-        return {
-            "service": "gateway",
-            "version": VERSION,
-            **await gateway.status(),
-            "training": await trained.status.facts(),
-            "prediction": trained.predictions.facts(),
-        }
-
+    reviews = ReviewDesk(grades, DatabaseReviews(database), ledger, rubrics)
+    observer = Observer(metrics, traces)
+    status = Status(
+        Watched(
+            catalog,
+            backend,
+            embedder,
+            analyzer,
+            guards,
+            examiner.detector,
+            DatabaseQueues(database),
+            DatabaseRoll(database, remote=bool(settings.datasets_remote)),
+            trained.status.facts,
+            trained.predictions.facts,
+            reviews,
+        ),
+        metrics,
+        observer.slo,
+        {"service": "gateway", "version": VERSION},
+        _limits(settings),
+    )
     desks = Desks(
         gateway=gateway,
         inference=inference,
         masking=Masking(guards),
         catalog=catalog,
         rubrics=rubrics,
-        reviews=ReviewDesk(grades, DatabaseReviews(database), ledger, rubrics),
+        reviews=reviews,
         batches=batches,
         trained=trained,
-        status=status,
+        drift=drifting.desk,
+        status=status.facts,
     )
-    observer = Observer(lambda: guards.in_flight)
     door = Door(
         guards,
         chat_door(gateway),
-        pages(desks, observer, bounds, settings.max_instances),
+        pages(desks, metrics, bounds, settings.max_instances),
         observer,
         DoorPolicy(
             settings.max_body_bytes,
@@ -218,17 +272,23 @@ def assembled(
             trained.predictions,
             trained.open_inference,
             trained.status,
-            status,
+            status.facts,
         ),
         guards,
-        observer,
+        RpcAccount(metrics, traces, observer),
         RpcPolicy(settings.host, settings.rpc_max_bytes, settings.body_timeout_s, VERSION),
     )
-    return Services(gateway, guards, observer, runner, classical, rpc, door)
+    return Services(gateway, guards, observer, status, runner, recorder, classical, drifting, rpc, door)
 
 
-def _examiner(settings: Settings, backend: ChatBackend, service: Embedder | None) -> Examiner:
-    embedder = InTurn(service, settings.grade_embeddings_concurrency) if service else None
+def _examiner(
+    settings: Settings, backend: ChatBackend, service: Embedder | None, metrics: Metrics
+) -> Examiner:
+    embedder = (
+        InTurn(service, settings.grade_embeddings_concurrency, lambda: metrics.retried("embeddings"))
+        if service
+        else None
+    )
     graders: dict[str, Grader | EmbeddingGrader] = {
         GRADER_LLM: Grader(
             backend,
@@ -239,6 +299,7 @@ def _examiner(settings: Settings, backend: ChatBackend, service: Embedder | None
                 settings.grade_concurrency,
                 settings.grade_samples,
             ),
+            metrics,
         )
     }
     if embedder is not None:
@@ -265,6 +326,19 @@ def _bounds(settings: Settings) -> Bounds:
         max_n=settings.max_n,
         max_schema_bytes=settings.max_schema_bytes,
     )
+
+
+def _limits(settings: Settings) -> dict[str, object]:
+    """What callers are told of what they may ask."""
+    return {
+        "max_in_flight": settings.max_in_flight,
+        "max_body_bytes": settings.max_body_bytes,
+        "max_message_chars": settings.max_message_chars,
+        "max_completion_tokens": settings.max_completion_tokens,
+        "max_instances": settings.max_instances,
+        "dataset_max_bytes": settings.dataset_max_bytes,
+        "llm_timeout_s": settings.llm_timeout_s,
+    }
 
 
 async def _started(analyzer: AnalyzerPool) -> None:

@@ -5,20 +5,27 @@ import logging
 import uuid
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import timedelta
 
 from gateway.adapters.database.database import Database
 from gateway.adapters.database.dataset_chores import DatabaseChores
 from gateway.adapters.database.datasets import DatabaseDatasets
+from gateway.adapters.database.drift_queue import DatabaseDriftQueue
 from gateway.adapters.database.job_queue import DatabaseJobQueue
 from gateway.adapters.database.model_mirror import DatabaseMirror
+from gateway.adapters.database.traffic import DatabaseTraffic
 from gateway.adapters.database.workers_roll import DatabaseRoll
 from gateway.adapters.dvc import Dvc
+from gateway.adapters.evidently.engine import EvidentlyEngine
 from gateway.adapters.fitting.local import LocalEngine
 from gateway.adapters.fitting.ray_engine import RayEngine
 from gateway.adapters.json_log import log_as_json
 from gateway.adapters.registry.places import ClearmlPlace, MlflowPlace, Place
 from gateway.adapters.registry.process import RegistryProcess, git_commit
+from gateway.adapters.reports import StoredReports
 from gateway.adapters.weights import StoredWeights
+from gateway.drift.ports import DriftEngine
+from gateway.drift.rounds import Rounds, Terms
 from gateway.errors import GatewayError
 from gateway.settings import Settings
 from gateway.training.chores import Chores
@@ -49,14 +56,18 @@ async def worker(settings: Settings) -> AsyncIterator[Worker]:
             _place(settings), settings.registry_project, settings.registry_timeout_s, commit
         )
         stack.push_async_callback(registry.close)
-        made = assembled(settings, database, engine, registry)
+        drift = EvidentlyEngine(settings.drift_timeout_s, settings.evidently_url, settings.evidently_project)
+        stack.push_async_callback(drift.close)
+        made = assembled(settings, database, engine, registry, drift)
         made.start()
         stack.push_async_callback(made.close)
         yield made
 
 
-def assembled(settings: Settings, database: Database, engine: Engine, registry: RegistryProcess) -> Worker:
-    """The worker over a store, an engine and a registry."""
+def assembled(
+    settings: Settings, database: Database, engine: Engine, registry: RegistryProcess, drift: DriftEngine
+) -> Worker:
+    """The worker over a store, engines and a registry."""
     bench = Bench(
         owner=uuid.uuid4().hex,
         concurrency=settings.training_workers,
@@ -77,6 +88,22 @@ def assembled(settings: Settings, database: Database, engine: Engine, registry: 
         bench,
         settings.training_engine,
         Rhythm(sync_s=settings.registry_sync_s),
+        {"drift": _rounds(settings, database, drift, bench.owner).step},
+    )
+
+
+def _rounds(settings: Settings, database: Database, drift: DriftEngine, owner: str) -> Rounds:
+    return Rounds(
+        DatabaseDriftQueue(database),
+        DatabaseTraffic(database),
+        StoredReports(settings.reports_url, settings.s3),
+        drift,
+        owner,
+        Terms(
+            every_s=settings.drift_every_s,
+            window_s=settings.drift_window_h * 3600,
+            keep=timedelta(days=settings.traffic_days),
+        ),
     )
 
 

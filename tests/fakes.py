@@ -10,7 +10,7 @@ import re
 import struct
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, Literal
 
 import uvicorn
 from aiohttp import web
@@ -37,6 +37,9 @@ class FakeAnalyzer:
         self.programs.extend(passage.text for passage in passages if passage.program)
         self.policies.append(policy)
         return [self._spans(passage.text) for passage in passages]
+
+    async def ready(self) -> bool:
+        return self.error is None
 
     def _spans(self, text: str) -> list[Span]:
         if not self.values:
@@ -289,9 +292,11 @@ async def listening(app: web.Application) -> AsyncIterator[str]:
 
 
 @asynccontextmanager
-async def serving(app: App) -> AsyncIterator[str]:
+async def serving(app: App, lifespan: Literal["on", "off"] = "off") -> AsyncIterator[str]:
     """The application over a real socket, in this event loop. Yields its base address."""
-    config = uvicorn.Config(app, port=0, http="httptools", lifespan="off", log_config=None, access_log=False)
+    config = uvicorn.Config(
+        app, port=0, http="httptools", lifespan=lifespan, log_config=None, access_log=False
+    )
     config.load()
     server = uvicorn.Server(config)
     server.lifespan = config.lifespan_class(config)

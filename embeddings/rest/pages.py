@@ -19,7 +19,13 @@ from embeddings.rest.payload import Json, exchange_of
 def pages(models: Models, observer: Observer, *, max_inputs: int, waiting: Callable[[], int]) -> FastAPI:
     """Builds the application; nothing in it lives outside this call. `waiting`: texts that are queued."""
     app = FastAPI(
-        title="Embeddings", version=VERSION, default_response_class=Json, docs_url=None, redoc_url=None
+        title="Embeddings",
+        version=VERSION,
+        default_response_class=Json,
+        docs_url=None,
+        redoc_url=None,
+        # Its own would tell paths as typed, and of a refusal the input.
+        telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
     )
 
     @app.exception_handler(ServiceError)

@@ -4,7 +4,7 @@ import base64
 import binascii
 import sys
 from array import array
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
@@ -23,7 +23,15 @@ _MODELS_TIMEOUT_S = 10.0
 class Embeddings:
     """Implements Embedder. Make it inside the running loop; `close()` releases the connections."""
 
-    def __init__(self, url: str, api_key: str, *, connect_timeout_s: float, max_connections: int) -> None:
+    def __init__(
+        self,
+        url: str,
+        api_key: str,
+        *,
+        connect_timeout_s: float,
+        max_connections: int,
+        trace: Callable[[], Mapping[str, str]] = dict,
+    ) -> None:
         """An empty `api_key` sends none: the service asks for none on loopback."""
         self._peer = Peer(
             "The embeddings service",
@@ -33,6 +41,7 @@ class Embeddings:
             max_connections=max_connections,
             max_answer_bytes=64 << 20,  # 2,048 vectors of 4,096 numbers in base64 are 43 MB
             retry_after_s=1.0,
+            trace=trace,
         )
         self._models = Fresh(self._ask_models, _MODELS_FRESH_S)
 

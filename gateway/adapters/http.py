@@ -3,7 +3,7 @@
 aiohttp and not httpx: on the hot path httpx cost five times the CPU and grew worse with concurrency.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 
 import aiohttp
@@ -18,7 +18,8 @@ class Peer:
     """Make it inside the running loop; `close()` releases the connections.
 
     `name` begins the constant texts of errors: an exception of the client library names addresses. An empty
-    `api_key` sends none. `retry_after_s` is what a caller is told when the peer is down.
+    `api_key` sends none. `retry_after_s` is what a caller is told when the peer is down. `trace`: headers
+    that every request takes along.
     """
 
     def __init__(
@@ -31,12 +32,14 @@ class Peer:
         max_connections: int,
         max_answer_bytes: int,
         retry_after_s: float,
+        trace: Callable[[], Mapping[str, str]] = dict,
     ) -> None:
         self.name = name
         self.retry_after_s = retry_after_s
         self._base = url.rstrip("/")
         self._connect_timeout_s = connect_timeout_s
         self._max_answer_bytes = max_answer_bytes
+        self._trace = trace
         key = {"authorization": f"Bearer {api_key}"} if api_key else {}
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=max_connections, keepalive_timeout=_KEEP_ALIVE_S),
@@ -55,7 +58,9 @@ class Peer:
         """Status and whole body of the answer. Raises BackendUnavailable, BackendTimeout, BackendError."""
         limit = aiohttp.ClientTimeout(total=timeout_s, sock_connect=self._connect_timeout_s)
         try:
-            response = await self._session.request(method, self._base + path, data=body, timeout=limit)
+            response = await self._session.request(
+                method, self._base + path, data=body, headers=self._trace(), timeout=limit
+            )
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise self._not_answered(error) from None
         async with response:
@@ -70,7 +75,9 @@ class Peer:
         # No limit on the whole: a long answer is fine as long as pieces keep coming.
         limit = aiohttp.ClientTimeout(total=None, sock_connect=self._connect_timeout_s, sock_read=silence_s)
         try:
-            response = await self._session.post(self._base + path, data=body, timeout=limit)
+            response = await self._session.post(
+                self._base + path, data=body, headers=self._trace(), timeout=limit
+            )
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise self._not_answered(error) from None
         try:

@@ -6,67 +6,36 @@ rest of them are loaded when they are asked for.
 """
 
 import asyncio
-import contextlib
 import logging
 from collections.abc import Collection
 from concurrent.futures import Executor
 
 from gateway.adapters.objects import S3, Stamp
 from gateway.adapters.onnx_models import LoadedModel, load
+from gateway.adapters.polling import Watch
 from gateway.adapters.weights import WatchedObject
 from gateway.domain import Output, ServedModel
 from gateway.errors import GatewayError, ModelUnavailable
 from gateway.grading.routing import GRADERS
 from gateway.prediction import label_text
-from gateway.tasks import all_of, ended
+from gateway.tasks import all_of
 from gateway.training.facts import Feature, ModelVersion
 from gateway.training.ports import ModelShelf, Predictor
 
 log = logging.getLogger(__name__)
 
 UP = "up"
+_WHAT = "newer models"
 _NOT_YET = "not loaded yet"
 _LOOK_S = 5.0  # of a look at the champions, at most: what takes longer goes on, and the next look finds it
 _AT_ONCE = 4  # champions that a look loads
 
 
-class _Watch:
-    """A look every `poll_s`, and at once when woken."""
-
-    def __init__(self, poll_s: float) -> None:
-        self._poll_s = poll_s
-        self._woken = asyncio.Event()
-        self._task: asyncio.Task[None] | None = None
-
-    def start(self) -> None:
-        self._task = asyncio.create_task(self._watch(), name="model watch")
-
-    async def close(self) -> None:
-        if self._task is not None:
-            await ended(self._task)
-
-    def wake(self) -> None:
-        self._woken.set()
-
-    async def look(self) -> None:
-        raise NotImplementedError
-
-    async def _watch(self) -> None:
-        while True:
-            self._woken.clear()
-            try:
-                await self.look()
-            except Exception:  # the task's edge: whatever it is, the next look may go well
-                log.exception("looking for newer models failed")
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._woken.wait(), self._poll_s)
-
-
-class ChampionWatch(_Watch):
+class ChampionWatch(Watch):
     """Implements Champions. While the store is down, the champions are the last that are known."""
 
     def __init__(self, shelf: ModelShelf, predictor: Predictor, poll_s: float) -> None:
-        super().__init__(poll_s)
+        super().__init__(poll_s, _WHAT)
         self._shelf = shelf
         self._predictor = predictor
         self._served: dict[str, ModelVersion] = {}
@@ -157,7 +126,7 @@ class PairFeatures:
         self._features = features
 
 
-class FraudModel(_Watch):
+class FraudModel(Watch):
     """Implements WatchedFile: one of the fraud pair, loaded anew when what lies at its address changes."""
 
     def __init__(
@@ -171,7 +140,7 @@ class FraudModel(_Watch):
     ) -> None:
         """`labels`: what it may answer; a file with others is refused. `features`: the other one's too.
         Raises ValueError for no address."""
-        super().__init__(poll_s)
+        super().__init__(poll_s, _WHAT)
         self._object = WatchedObject(url, s3)
         self._labels = frozenset(labels)
         self._threads = threads

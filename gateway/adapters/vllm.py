@@ -1,6 +1,6 @@
 """vLLM's OpenAI server."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -18,7 +18,15 @@ _MODEL_FRESH_S = 10.0  # how long an answer of /v1/models is believed
 class VLLM:
     """Implements ChatBackend. Make it inside the running loop; `close()` releases the connections."""
 
-    def __init__(self, url: str, api_key: str, *, connect_timeout_s: float, max_connections: int) -> None:
+    def __init__(
+        self,
+        url: str,
+        api_key: str,
+        *,
+        connect_timeout_s: float,
+        max_connections: int,
+        trace: Callable[[], Mapping[str, str]] = dict,
+    ) -> None:
         self._peer = Peer(
             "The model server",
             url,
@@ -27,6 +35,7 @@ class VLLM:
             max_connections=max_connections,
             max_answer_bytes=16 << 20,
             retry_after_s=5.0,
+            trace=trace,
         )
         self._model = Fresh(self._ask_model, _MODEL_FRESH_S)
 

@@ -37,10 +37,12 @@ def answer_of(graded: Graded) -> Answer:
     return Answer(grade_answer(graded), graded.id, bool(graded.grade.review_reasons), graded.cached)
 
 
-async def outcome_of_work(work: Callable[[], Awaitable[Answer]], patience: Patience) -> Outcome:
+async def outcome_of_work(
+    work: Callable[[], Awaitable[Answer]], patience: Patience, again: Callable[[], None] = lambda: None
+) -> Outcome:
     """Never raises for what is wrong with the request or with a server."""
     try:
-        return await patiently(work, patience)
+        return await patiently(work, patience, again)
     except GatewayError as error:
         return Failure(error.code.value, error.message)
     except Exception:

@@ -34,8 +34,11 @@ class Patience:
     longest_s: float = 30.0
 
 
-async def patiently(work: Callable[[], Awaitable[T]], patience: Patience) -> T:
-    """What `work` returns in the end. Raises its error when that does not pass, or not soon enough."""
+async def patiently(
+    work: Callable[[], Awaitable[T]], patience: Patience, again: Callable[[], None] = lambda: None
+) -> T:
+    """What `work` returns in the end; `again` is called before each further try. Raises its error when that
+    does not pass, or not soon enough."""
     give_up = time.monotonic() + patience.total_s
     most = patience.first_s
     while True:
@@ -46,6 +49,7 @@ async def patiently(work: Callable[[], Awaitable[T]], patience: Patience) -> T:
             if time.monotonic() + pause > give_up:
                 raise
         await asyncio.sleep(pause)
+        again()
         most = min(2 * most, patience.longest_s)
 
 

@@ -44,7 +44,16 @@ class Pace:
 
 
 class Runner:
-    def __init__(self, queue: Queue, results: Results, line: GradesSheets, pace: Pace) -> None:
+    def __init__(
+        self,
+        queue: Queue,
+        results: Results,
+        line: GradesSheets,
+        pace: Pace,
+        again: Callable[[], None] = lambda: None,
+    ) -> None:
+        """`again` is called whenever an item is tried once more."""
+        self._again = again
         self._queue = queue
         self._results = results
         self._line = line
@@ -114,11 +123,12 @@ class Runner:
         self._woken.set()
 
     async def _grade(self, leased: Leased) -> None:
-        outcome = await outcome_of_work(lambda: self._answer(leased), self._pace.patience)
+        outcome = await outcome_of_work(lambda: self._answer(leased), self._pace.patience, self._again)
         # A store that stays away takes the lease with it: the item is then graded again, from the ledger.
         with suppress(GatewayError):
             if isinstance(outcome, Failure) and outcome.code in PASSING:
                 await self._queue.give_back(leased, self._owner, self._pace.pause_s)
+                self._again()
             else:
                 await patiently(lambda: self._queue.end(leased, self._owner, outcome), self._pace.patience)
 

@@ -28,7 +28,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     upgrading.set_defaults(run=_upgrade)
     looking = actions.add_parser("status", help="which engine, which revision, how much is kept")
     looking.set_defaults(run=_status)
-    pruning = actions.add_parser("prune", help="delete grades and training jobs older than that")
+    pruning = actions.add_parser("prune", help="delete grades, trainings and observations older than that")
     pruning.add_argument("--days", type=_days, required=True)
     pruning.add_argument("--dry-run", action="store_true", help="only count")
     pruning.set_defaults(run=_prune)
@@ -77,7 +77,7 @@ def _prune(options: argparse.Namespace, settings: Settings) -> int:
         sys.stdout.write(
             f"{said} {found.grades} grades, {found.calls} model calls, {found.corrections} corrections, "
             f"{found.answers} remembered answers, {found.jobs} training jobs, {found.events} lines of their "
-            "logs\n"
+            f"logs, {found.observations} observations of the traffic, {found.runs} comparisons of it\n"
         )
         return 0
 

@@ -76,7 +76,8 @@ class Agreement:
 
 def agreement(pairs: Sequence[Pair], *, levels: int = 5, resamples: int = 1000, seed: int = 0) -> Agreement:
     """Figures of agreement. Levels are `levels` equal bands of 0..1, the last one with its upper edge. The
-    same pairs and seed give the same intervals. Blocks, so a service calls it in a thread."""
+    same pairs and seed give the same intervals; with no resamples there are none. Blocks, so a service calls
+    it in a thread."""
     rows: dict[str, list[float]] = {}
     for position, pair in enumerate(pairs):
         # No group of a caller is one character more than its own name.
@@ -152,7 +153,7 @@ def _figures(table: Sequence[Sums], drawn: Sequence[Sums], start: int) -> Figure
         if total[0] < 2 or value is None:
             return None
         defined = [one for one in map(of, draws) if one is not None]
-        told = groups > 1 and len(defined) >= (1 - _MOST_UNDEFINED) * len(draws)
+        told = bool(defined) and groups > 1 and len(defined) >= (1 - _MOST_UNDEFINED) * len(draws)
         return Figure(value, percentile_interval(defined) if told else None)
 
     return Figures(

@@ -8,7 +8,15 @@ import orjson
 
 from gateway.domain import Submission, Verdict
 from gateway.grading.remarks import labelled
-from gateway.grading.reply import Unusable, alternatives, content_of, read_object, tokens_of, written
+from gateway.grading.reply import (
+    Fault,
+    Unusable,
+    alternatives,
+    content_of,
+    read_object,
+    tokens_of,
+    written,
+)
 from gateway.grading.words import spoken_in
 
 
@@ -24,7 +32,7 @@ def read_label(choice: Mapping[str, Any], labels: Sequence[str]) -> Chosen | Unu
         return data
     label = data["label"]
     if label not in labels:
-        return Unusable("the label was not one of those given")
+        return Unusable(Fault.UNKNOWN_LABEL)
     return Chosen(label, _probability(content_of(choice) or "", choice.get("logprobs"), label, labels))
 
 

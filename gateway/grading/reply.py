@@ -4,6 +4,7 @@ import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from enum import StrEnum
 from typing import Any
 
 import orjson
@@ -17,11 +18,23 @@ _LEVEL = re.compile(rb'"level"\s*:\s*(\d+)')
 _SHORTEST_QUOTE = 3  # characters
 
 
+class Fault(StrEnum):
+    """Why a reply is no verdict: words fit for a log and for the repair request."""
+
+    NOT_ENDED = "it did not end"
+    EMPTY = "it was empty"
+    NOT_JSON = "it was not JSON"
+    OTHER_FIELDS = "it had other fields"
+    OTHER_TYPE = "a field had another type"
+    LEVEL_OUT_OF_RANGE = "the level was out of range"
+    UNKNOWN_LABEL = "the label was not one of those given"
+
+
 @dataclass(frozen=True, slots=True)
 class Unusable:
-    """Why a reply is no verdict: our constant words, fit for a log and for the repair request."""
+    """A reply that is no verdict."""
 
-    fault: str
+    fault: Fault
 
 
 def parse_completion(answer: bytes) -> dict[str, Any]:
@@ -54,17 +67,17 @@ def read_object(choice: Mapping[str, Any], wanted: Mapping[str, type]) -> dict[s
     """
     content = content_of(choice)
     if choice.get("finish_reason") != "stop":
-        return Unusable("it did not end")
+        return Unusable(Fault.NOT_ENDED)
     if content is None:
-        return Unusable("it was empty")
+        return Unusable(Fault.EMPTY)
     try:
         data = orjson.loads(content)
     except orjson.JSONDecodeError:
-        return Unusable("it was not JSON")
+        return Unusable(Fault.NOT_JSON)
     if not isinstance(data, dict) or data.keys() != wanted.keys():
-        return Unusable("it had other fields")
+        return Unusable(Fault.OTHER_FIELDS)
     if not all(type(data[name]) is kind for name, kind in wanted.items()):
-        return Unusable("a field had another type")
+        return Unusable(Fault.OTHER_TYPE)
     return data
 
 
@@ -81,7 +94,7 @@ def read_verdict(choice: Mapping[str, Any], profile: Profile) -> Verdict | Unusa
         return data
     level = data["level"]
     if not 0 <= level <= profile.top_level:
-        return Unusable("the level was out of range")
+        return Unusable(Fault.LEVEL_OUT_OF_RANGE)
     likely = level_probabilities(content_of(choice) or "", choice.get("logprobs"), profile.top_level)
     told = likely is not None and likely[level] > 0
     return Verdict(

@@ -72,19 +72,18 @@ class Door:
         request_id = given.decode() if _REQUEST_ID.fullmatch(given) else os.urandom(16).hex()
         exchange = Exchange(request_id, scope["method"], scope["path"])
         answer = _Answer(exchange, send, receive)
-        try:
-            await self._let_in(scope, receive, answer, headers)
-        except GatewayError as error:
-            await answer.refuse(error)
-        except asyncio.CancelledError:
-            if not exchange.client_left:
-                raise
-        except Exception:
-            # The last line of defence: the caller learns nothing, the log learns where.
-            log.exception("unexpected failure", extra={"request_id": request_id})
-            await answer.refuse(GatewayError("The gateway failed."))
-        finally:
-            self._observer.done(exchange)
+        with self._observer.watching(exchange, headers.get(b"traceparent")):
+            try:
+                await self._let_in(scope, receive, answer, headers)
+            except GatewayError as error:
+                await answer.refuse(error)
+            except asyncio.CancelledError:
+                if not exchange.client_left:
+                    raise
+            except Exception:
+                # The last line of defence: the caller learns nothing, the log learns where.
+                log.exception("unexpected failure", extra={"request_id": request_id})
+                await answer.refuse(GatewayError("The gateway failed."))
 
     async def _let_in(
         self, scope: Scope, receive: Receive, answer: "_Answer", headers: dict[bytes, bytes]
@@ -95,7 +94,8 @@ class Door:
             answer.unread = None
             await self._pages(scope, receive, answer)
             return
-        exchange.caller, exchange.quota = self._guards.admit(_key(headers))
+        exchange.caller = self._guards.known(_key(headers))
+        exchange.quota = self._guards.admit(exchange.caller)
         if exchange.caller.role is Role.METRICS and path != "/metrics":
             raise Forbidden("This key may read metrics only.")
         if path == UPLOAD_PATH and exchange.method == "POST":

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import orjson
 from fastapi import APIRouter, Depends, Query, Request, Response
 
+from gateway.adapters.metrics import Metrics
 from gateway.chat.request import Bounds, parse_json
 from gateway.contracts.grade import grade_answer
 from gateway.contracts.review import read_judgement
@@ -13,7 +14,6 @@ from gateway.domain import Caller
 from gateway.errors import Forbidden, InvalidRequest
 from gateway.grading.agreement import Agreement, Figure, Figures
 from gateway.records import Correction, Graded, GradeQuery, GradeRecord, Judged
-from gateway.rest.observe import Observer
 from gateway.rest.page import CallerOf, Json, Limit
 from gateway.reviews import GraderAgreement, ReviewDesk
 
@@ -45,7 +45,7 @@ def _query(
 QueryOf = Annotated[GradeQuery, Depends(_query)]
 
 
-def router(desk: ReviewDesk, observer: Observer, bounds: Bounds) -> APIRouter:
+def router(desk: ReviewDesk, metrics: Metrics, bounds: Bounds) -> APIRouter:
     """The routes over kept grades."""
     routes = APIRouter(prefix="/v1", tags=["grades"])
 
@@ -75,7 +75,7 @@ def router(desk: ReviewDesk, observer: Observer, bounds: Bounds) -> APIRouter:
     async def agreement(caller: CallerOf, query: QueryOf) -> Response:
         """How graders agree with people, by rubric, grader and model."""
         found = await desk.agreement(caller, query)
-        _observe(observer, caller, query, found)
+        _tell(metrics, caller, query, found)
         return Json({"object": "list", "data": [_agreement(one) for one in found]})
 
     @routes.post("/reviews/{grade_id}", status_code=201)
@@ -88,10 +88,10 @@ def router(desk: ReviewDesk, observer: Observer, bounds: Bounds) -> APIRouter:
     return routes
 
 
-def _observe(observer: Observer, caller: Caller, query: GradeQuery, found: list[GraderAgreement]) -> None:
+def _tell(metrics: Metrics, caller: Caller, query: GradeQuery, found: list[GraderAgreement]) -> None:
     """Only what all grades say becomes a metric, not a page of somebody's choosing."""
     if caller.oversees and query == GradeQuery(limit=query.limit):
-        observer.agreed(found)
+        metrics.agreed(found)
 
 
 def _answer(record: GradeRecord) -> dict[str, Any]:

@@ -10,11 +10,13 @@ from fastapi.exceptions import RequestValidationError
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.exceptions import HTTPException
 
+from gateway.adapters.metrics import Metrics
 from gateway.batch.desk import BatchDesk
 from gateway.catalog import Catalog
 from gateway.chat.request import Bounds, parse_json
 from gateway.classical import ClassicalDesks
-from gateway.domain import ServedModel, Usage
+from gateway.domain import Caller, ServedModel, Usage
+from gateway.drift.desk import DriftDesk
 from gateway.errors import GatewayError, InvalidRequest, MethodNotAllowed, NotFound
 from gateway.inference import Inference
 from gateway.masking import Masking
@@ -23,6 +25,7 @@ from gateway.rest import (
     batches,
     contracts,
     datasets,
+    drift,
     fraud,
     grades,
     inference,
@@ -32,7 +35,6 @@ from gateway.rest import (
     training,
 )
 from gateway.rest.errors import error_response
-from gateway.rest.observe import Observer
 from gateway.rest.page import VERSION, CallerOf, ExchangeOf, Json, exchange_of
 from gateway.rest.vectors import embedding_answer, read_embedding_request
 from gateway.reviews import ReviewDesk
@@ -51,10 +53,11 @@ class Desks:
     reviews: ReviewDesk
     batches: BatchDesk
     trained: ClassicalDesks
-    status: Callable[[], Awaitable[dict[str, Any]]]  # what /v1/status tells
+    drift: DriftDesk
+    status: Callable[[Caller], Awaitable[dict[str, Any]]]  # what /v1/status tells
 
 
-def pages(desks: Desks, observer: Observer, bounds: Bounds, max_instances: int) -> FastAPI:
+def pages(desks: Desks, told: Metrics, bounds: Bounds, max_instances: int) -> FastAPI:
     """Builds the application; nothing in it lives outside this call."""
     app = FastAPI(
         title="Grading gateway",
@@ -63,6 +66,8 @@ def pages(desks: Desks, observer: Observer, bounds: Bounds, max_instances: int) 
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
+        # Its own would tell paths as typed, and of a refusal the input; the door's tell what may be told.
+        telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
     )
     started = int(time.time())
 
@@ -115,12 +120,12 @@ def pages(desks: Desks, observer: Observer, bounds: Bounds, max_instances: int) 
     @app.get("/metrics", tags=["operations"])
     async def metrics() -> Response:
         """Prometheus text."""
-        return Response(generate_latest(observer.registry), media_type=CONTENT_TYPE_LATEST)
+        return Response(generate_latest(told.registry), media_type=CONTENT_TYPE_LATEST)
 
     @app.get("/v1/status", tags=["operations"])
-    async def status() -> Response:
-        """What runs here."""
-        return Json(await desks.status())
+    async def status(caller: CallerOf) -> Response:
+        """What runs here, what is up, what waits, and how the objectives were kept over the last hour."""
+        return Json(await desks.status(caller))
 
     @app.get("/v1/models", tags=["models"])
     async def models() -> Response:
@@ -142,7 +147,7 @@ def pages(desks: Desks, observer: Observer, bounds: Bounds, max_instances: int) 
             desks.inference,
             desks.catalog,
             desks.trained.predictions,
-            observer,
+            told,
             bounds,
             max_instances,
         )
@@ -151,9 +156,10 @@ def pages(desks: Desks, observer: Observer, bounds: Bounds, max_instances: int) 
     app.include_router(fraud.router(desks.trained.predictions, bounds))
     app.include_router(datasets.router(desks.trained.datasets))
     app.include_router(training.router(desks.trained.training, desks.trained.models, bounds))
+    app.include_router(drift.router(desks.drift, bounds))
     app.include_router(mask.router(desks.masking, bounds))
     app.include_router(rubrics.router(desks.rubrics, desks.reviews, bounds))
-    app.include_router(grades.router(desks.reviews, observer, bounds))
+    app.include_router(grades.router(desks.reviews, told, bounds))
     app.include_router(batches.router(desks.batches, bounds))
     app.include_router(contracts.router())
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
+from gateway.adapters.metrics import Metrics
 from gateway.catalog import Catalog
 from gateway.chat.request import Bounds, parse_json
 from gateway.contracts.grade import grade_answer
@@ -21,7 +22,7 @@ from gateway.prediction import Predictions
 from gateway.records import Once
 from gateway.rest.contracts import predict_operation
 from gateway.rest.labels import classification_answer, read_text
-from gateway.rest.observe import Exchange, Observer
+from gateway.rest.observe import Exchange
 from gateway.rest.page import CallerOf, ExchangeOf, Json, once_of
 from gateway.training.facts import Prediction
 
@@ -31,7 +32,7 @@ def router(
     inference: Inference,
     catalog: Catalog,
     predictions: Predictions,
-    observer: Observer,
+    metrics: Metrics,
     bounds: Bounds,
     max_instances: int,
 ) -> APIRouter:
@@ -56,7 +57,7 @@ def router(
         exchange.usage = sum((one.grade.usage for one in grades if not one.cached), Usage())
         exchange.masked = sum((Counter(one.masked) for one in grades), Counter())
         for one in grades:
-            observer.graded(name, one)
+            metrics.graded(name, one)
         return [grade_answer(one) for one in grades]
 
     async def inferred(

@@ -1,5 +1,9 @@
 """A path's template, for logs and metrics: a path itself may hold what a caller typed."""
 
+from gateway.grading.routing import GRADERS
+
+# A language model's seconds are no classifier's: the objective of the one would hide in the other's figures.
+_GRADER_PATHS = frozenset(f"/v1/models/{name}:predict" for name in GRADERS)
 _PLAIN = frozenset(
     {
         "/-/healthz",
@@ -12,6 +16,9 @@ _PLAIN = frozenset(
         "/v1/chat/completions",
         "/v1/contracts",
         "/v1/datasets",
+        "/v1/drift",
+        "/v1/drift-references",
+        "/v1/drift-runs",
         "/v1/embeddings",
         "/v1/grades",
         "/v1/mask",
@@ -32,6 +39,8 @@ _RESOURCES = {
     "/v1/batches": ("{id}", ("/results", ":cancel")),
     "/v1/contracts": ("{version}", ()),
     "/v1/datasets": ("{name}", ()),
+    "/v1/drift-references": ("{id}", ()),
+    "/v1/drift-runs": ("{id}", ("/report",)),
     "/v1/grades": ("{id}", ()),
     "/v1/models": ("{name}", ("/versions", ":predict", ":promote", ":retrain")),
     "/v1/reviews": ("{id}", ()),
@@ -45,6 +54,8 @@ def template(path: str) -> str:
     """One of a bounded number: the path where nothing in it is a caller's, a resource's, or `other`."""
     if path in _PLAIN:
         return path
+    if path in _GRADER_PATHS:
+        return "/v1/models/{grader}:predict"
     for resource, (named, ends) in _RESOURCES.items():
         if path.startswith(f"{resource}/"):
             return f"{resource}/{named}" + next((end for end in ends if path.endswith(end)), "")

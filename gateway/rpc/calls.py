@@ -3,19 +3,21 @@
 import hashlib
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from google.protobuf.message import Message
-from prometheus_client import CollectorRegistry, Counter, Histogram
 
+from gateway.adapters.metrics import Metrics
+from gateway.adapters.tracing import Traces
 from gateway.domain import Caller, Quota, Usage
 from gateway.errors import Code, InvalidRequest
 from gateway.records import Once
 
-# As over HTTP, and on to the minutes that a watched training takes.
-_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800)
+# Of a server's span; every other status is the caller's own doing.
+_FAILED = frozenset({"UNKNOWN", "DEADLINE_EXCEEDED", "UNIMPLEMENTED", "INTERNAL", "UNAVAILABLE", "DATA_LOSS"})
 _KEY = re.compile(r"[ -~]{1,255}")
 
 
@@ -27,6 +29,7 @@ class Call:
     method: str  # /package.Service/Method when it is one of ours
     metadata: Mapping[str, str] = field(repr=False)
     started: float = field(default_factory=time.perf_counter)
+    trace_id: str | None = None  # where traces are kept
     admitted: Caller | None = None
     quota: Quota | None = None
     status: str = "CANCELLED"  # until an answer was sent
@@ -53,49 +56,52 @@ class Call:
         return Once(hashlib.sha256(key.encode()).hexdigest(), told.hexdigest())
 
 
-class Account(Protocol):
-    """Where both doors tell what they did."""
-
-    registry: CollectorRegistry
-
-    def consumed(self, usage: Usage, masked: Mapping[str, int]) -> None:
-        """Counts tokens, and distinct masked values by kind."""
+class Lines(Protocol):
+    """Where both doors write."""
 
     def tell(self, line: Mapping[str, object]) -> None:
         """Writes a line of JSON soon."""
 
 
 class CallLog:
-    """Counts calls and writes their lines. One for a registry."""
+    """Tells metrics and traces of calls, and writes their lines."""
 
-    def __init__(self, account: Account) -> None:
-        self._account = account
-        self._calls = Counter(
-            "gateway_rpc_calls",
-            "gRPC calls answered.",
-            ("method", "status", "code"),
-            registry=account.registry,
-        )
-        self._seconds = Histogram(
-            "gateway_rpc_seconds",
-            "From a gRPC call's head to its status.",
-            ("method",),
-            buckets=_BUCKETS,
-            registry=account.registry,
-        )
+    def __init__(self, metrics: Metrics, traces: Traces, lines: Lines) -> None:
+        self._metrics = metrics
+        self._traces = traces
+        self._lines = lines
 
-    def done(self, call: Call) -> None:
-        """Takes the account of a call that is over."""
+    @contextmanager
+    def watching(self, call: Call) -> Iterator[None]:
+        """For as long as a call lasts; takes the account of it then."""
+        # https://opentelemetry.io/docs/specs/semconv/rpc/grpc/
+        name = call.method.removeprefix("/")
+        told = {"rpc.system.name": "grpc", "rpc.method": name, "gateway.request_id": call.request_id}
+        with self._traces.request(name, told, call.metadata.get("traceparent")) as span:
+            call.trace_id = span.trace_id
+            try:
+                yield
+            finally:
+                span.tell({"rpc.response.status_code": call.status})
+                if call.status in _FAILED:
+                    span.fail(call.code or call.status)
+                self._done(call)
+
+    def _done(self, call: Call) -> None:
         seconds = time.perf_counter() - call.started
-        self._calls.labels(call.method, call.status, call.code.value if call.code else "").inc()
-        self._seconds.labels(call.method).observe(seconds)
-        self._account.consumed(call.usage, call.masked)
-        self._account.tell(
+        self._metrics.called(call.method, call.status, call.code, seconds)
+        if call.code is not None:
+            key_id = call.admitted.key_id if call.admitted else None
+            self._metrics.refused(key_id, call.method, call.code)
+        self._metrics.consumed(call.usage)
+        self._metrics.masked(call.masked)
+        self._lines.tell(
             {
                 "ts": time.time(),
                 "level": "error" if call.status in ("INTERNAL", "UNAVAILABLE") else "info",
                 "event": "call",
                 "request_id": call.request_id,
+                "trace_id": call.trace_id,
                 "key_id": call.admitted.key_id if call.admitted else None,
                 "method": call.method,
                 "status": call.status,

@@ -103,6 +103,12 @@ class Door(grpc.GenericRpcHandler):
         given = metadata.get("x-request-id", "")
         request_id = given if _REQUEST_ID.fullmatch(given) else os.urandom(16).hex()
         call = Call(request_id, procedure.path if procedure else "other", metadata)
+        with self._calls.watching(call):
+            return await self._let_in_and_answered(procedure, call, context, answer)
+
+    async def _let_in_and_answered(
+        self, procedure: Procedure | None, call: Call, context: Context, answer: Answer
+    ) -> bytes | None:
         try:
             answered = await answer(self._let_in(procedure, call), call)
             context.set_trailing_metadata(tuple(_of_every_answer(call)))
@@ -119,15 +125,14 @@ class Door(grpc.GenericRpcHandler):
             return await _refuse(call, Overloaded("The gateway is stopping.", retry_after=1.0), context)
         except Exception:
             # The last line of defence: the caller learns nothing, the log learns where.
-            log.exception("unexpected failure", extra={"request_id": request_id})
+            log.exception("unexpected failure", extra={"request_id": call.request_id})
             return await _refuse(call, GatewayError("The gateway failed."), context)
-        finally:
-            self._calls.done(call)
 
     def _let_in(self, procedure: Procedure | None, call: Call) -> Procedure:
         if procedure is not None and procedure.public:
             return procedure
-        call.admitted, call.quota = self._guards.admit(_key(call.metadata))
+        call.admitted = self._guards.known(_key(call.metadata))
+        call.quota = self._guards.admit(call.admitted)
         if call.admitted.role is Role.METRICS:
             raise Forbidden("This key may read metrics only.")
         if procedure is None:

@@ -5,7 +5,7 @@ from grpc_health.v1 import health_pb2
 from grpc_reflection.v1alpha import reflection_pb2
 
 from gateway.guards import Guards
-from gateway.rpc.calls import Account, CallLog
+from gateway.rpc.calls import CallLog
 from gateway.rpc.datasets import Datasets
 from gateway.rpc.door import Door, DoorPolicy
 from gateway.rpc.gen import (
@@ -19,7 +19,7 @@ from gateway.rpc.models import Models
 from gateway.rpc.open_inference import GRPCInferenceService
 from gateway.rpc.operations import Check, Health, Operations, Reflection
 from gateway.rpc.procedures import Procedure, procedures
-from gateway.rpc.server import RpcDesks, RpcPolicy
+from gateway.rpc.server import RpcAccount, RpcDesks, RpcPolicy
 from gateway.rpc.training import Training
 
 _MOST_CALLS = 512  # at once; more are refused with RESOURCE_EXHAUSTED
@@ -27,9 +27,10 @@ _ONLY_IDENTITY = 1  # of compression: inflating is how a kilobyte becomes a giga
 
 
 class Listening:
-    def __init__(self, desks: RpcDesks, guards: Guards, account: Account, policy: RpcPolicy) -> None:
+    def __init__(self, desks: RpcDesks, guards: Guards, account: RpcAccount, policy: RpcPolicy) -> None:
+        calls = CallLog(account.metrics, account.traces, account.lines)
         self._door = Door(
-            _procedures(desks, policy.version), guards, CallLog(account), DoorPolicy(policy.message_timeout_s)
+            _procedures(desks, policy.version), guards, calls, DoorPolicy(policy.message_timeout_s)
         )
         self._server = grpc.aio.server(
             handlers=(self._door,),

@@ -7,12 +7,13 @@ from typing import Any
 from grpc_health.v1 import health_pb2
 from grpc_reflection.v1alpha import reflection, reflection_pb2
 
+from gateway.domain import Caller
 from gateway.errors import GatewayError, NotFound
 from gateway.rpc.calls import Call
 from gateway.rpc.convert import struct
 from gateway.rpc.gen import operations_pb2 as pb
 
-Facts = Callable[[], Awaitable[Mapping[str, Any]]]
+Facts = Callable[[Caller], Awaitable[Mapping[str, Any]]]
 Check = Callable[[], Awaitable[bool]]  # raises GatewayError too where it is not
 
 _WATCH_S = 2.0  # how often a watched service is looked at
@@ -28,8 +29,8 @@ class Operations:
         """`facts`: what /v1/status tells."""
         self._facts = facts
 
-    async def get_status(self, _: pb.GetStatusRequest, __: Call) -> pb.GetStatusResponse:
-        return pb.GetStatusResponse(status=struct(await self._facts()))
+    async def get_status(self, _: pb.GetStatusRequest, call: Call) -> pb.GetStatusResponse:
+        return pb.GetStatusResponse(status=struct(await self._facts(call.caller)))
 
 
 class Health:

@@ -10,7 +10,10 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from gateway.adapters.metrics import Metrics
+from gateway.adapters.tracing import Traces
 from gateway.catalog import Catalog
+from gateway.domain import Caller
 from gateway.guards import Guards
 from gateway.open_inference import OpenInference
 from gateway.prediction import Predictions
@@ -20,7 +23,7 @@ from gateway.training.models import ModelDesk
 from gateway.training.status import TrainingStatus
 
 if TYPE_CHECKING:
-    from gateway.rpc.calls import Account
+    from gateway.rpc.calls import Lines
     from gateway.rpc.listening import Listening
 
 
@@ -35,7 +38,7 @@ class RpcDesks:
     predictions: Predictions
     open_inference: OpenInference
     training_status: TrainingStatus
-    status: Callable[[], Awaitable[Mapping[str, Any]]]  # what /v1/status tells
+    status: Callable[[Caller], Awaitable[Mapping[str, Any]]]  # what /v1/status tells
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +49,19 @@ class RpcPolicy:
     version: str  # of the gateway, for Open Inference's metadata
 
 
+@dataclass(frozen=True, slots=True)
+class RpcAccount:
+    """Where it is told what the calls came to."""
+
+    metrics: Metrics
+    traces: Traces
+    lines: "Lines"
+
+
 class RpcServer:
     """One server; started once."""
 
-    def __init__(self, desks: RpcDesks, guards: Guards, account: "Account", policy: RpcPolicy) -> None:
+    def __init__(self, desks: RpcDesks, guards: Guards, account: RpcAccount, policy: RpcPolicy) -> None:
         self._desks = desks
         self._guards = guards
         self._account = account

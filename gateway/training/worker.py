@@ -8,7 +8,7 @@ import asyncio
 import logging
 import shutil
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +22,8 @@ from gateway.training.trainings import Bench, Trainings
 log = logging.getLogger(__name__)
 
 _ABANDONED_S = 86_400.0  # a scratch folder of this age belongs to nobody
+
+Step = Callable[[], Awaitable[bool | None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +46,9 @@ class Worker:
         bench: Bench,
         engine: str,
         rhythm: Rhythm,
+        others: Mapping[str, Step],
     ) -> None:
+        """`others`: what it does beside trainings, by its name; a step says whether there was something."""
         self._trainings = trainings
         self._chores = chores
         self._mirroring = mirroring
@@ -52,6 +56,7 @@ class Worker:
         self._bench = bench
         self._engine = engine
         self._rhythm = rhythm
+        self._others = others
         self._feeding: list[asyncio.Task[None]] = []  # that begin things
         self._keeping: list[asyncio.Task[None]] = []  # that keep what was begun
 
@@ -63,6 +68,7 @@ class Worker:
             _task("trainings", self._for_ever(self._trainings.feed, rhythm.poll_s)),
             _task("registry", self._for_ever(self._mirroring.step, rhythm.sync_s)),
             _task("scratch", asyncio.to_thread(_swept, self._bench.folder)),
+            *(_task(name, self._for_ever(step, rhythm.poll_s)) for name, step in self._others.items()),
         ]
         self._keeping = [
             _task("leases", self._for_ever(self._trainings.renew, min(1.0, self._bench.lease_s / 3))),
@@ -83,7 +89,7 @@ class Worker:
             WorkerFacts(bench.owner, self._engine, bench.concurrency, self._trainings.running, stores)
         )
 
-    async def _for_ever(self, step: Callable[[], Awaitable[bool | None]], pause_s: float) -> None:
+    async def _for_ever(self, step: Step, pause_s: float) -> None:
         """At once again when something was done. A store that is down is waited for."""
         while True:
             try:

@@ -11,6 +11,7 @@ import pytest
 
 from gateway.adapters.database.database import Database
 from gateway.adapters.embeddings import Embeddings
+from gateway.adapters.tracing import NO_TRACES, Traces
 from gateway.adapters.vllm import VLLM
 from gateway.domain import Artifact
 from gateway.errors import ArtifactRefused
@@ -94,6 +95,7 @@ async def start(tmp_path: Path, migrated: Path) -> AsyncIterator[Callable[..., A
             analyzer: FakeAnalyzer | None = None,
             embeddings: FakeEmbeddings | None = None,
             artifacts: Artifacts | None = None,
+            traces: Traces = NO_TRACES,
             **settings: Any,
         ) -> Running:
             """Without `embeddings` or an `embeddings_url` no embeddings service is configured."""
@@ -104,7 +106,11 @@ async def start(tmp_path: Path, migrated: Path) -> AsyncIterator[Callable[..., A
                 settings["embeddings_url"] = await stack.enter_async_context(embeddings.running())
             if settings.get("embeddings_url"):
                 embedder = Embeddings(
-                    settings["embeddings_url"], "", connect_timeout_s=1.0, max_connections=64
+                    settings["embeddings_url"],
+                    "",
+                    connect_timeout_s=1.0,
+                    max_connections=64,
+                    trace=traces.headers,
                 )
                 stack.push_async_callback(embedder.close)
             store = tmp_path / "store.db"
@@ -116,21 +122,32 @@ async def start(tmp_path: Path, migrated: Path) -> AsyncIterator[Callable[..., A
                     "api_keys_file": tmp_path / "keys.json",
                     "database_url": f"sqlite:///{store}",
                     "models_url": str(tmp_path / "models"),
+                    "reports_url": str(tmp_path / "reports"),
+                    "traffic_embeddings_per_s": 0,  # what an embeddings service hears, a test has said
                     "llm_url": llm_url,
                     **settings,
                 }
             )
-            backend = VLLM(llm_url, "llm-key", connect_timeout_s=1.0, max_connections=64)
+            backend = VLLM(
+                llm_url, "llm-key", connect_timeout_s=1.0, max_connections=64, trace=traces.headers
+            )
             stack.push_async_callback(backend.close)
             analyzer = analyzer or FakeAnalyzer()
             database = Database(chosen.database_url.get_secret_value())
             stack.push_async_callback(database.close)
             await database.start()
-            services = assembled(chosen, backend, analyzer, database, artifacts or NoArtifacts(), embedder)
+            services = assembled(
+                chosen, backend, analyzer, database, artifacts or NoArtifacts(), embedder, traces
+            )
+            services.recorder.start()
+            stack.push_async_callback(services.recorder.close)
             services.runner.start()
             stack.push_async_callback(services.runner.close)
             services.classical.start()
             stack.push_async_callback(services.classical.close)
+            services.drifting.start()
+            stack.push_async_callback(services.drifting.close)
+            stack.push_async_callback(services.status.close)
             url = await stack.enter_async_context(serving(services.app))
             http = await stack.enter_async_context(aiohttp.ClientSession())
             return Running(url, upstream, analyzer, services, http)

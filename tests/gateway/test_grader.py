@@ -10,6 +10,7 @@ from gateway import domain
 from gateway.domain import Criterion, Rubric, Source, Submission
 from gateway.errors import BackendUnavailable, ContextLengthExceeded, InvalidRequest, UnusableAnswer
 from gateway.grader import Grader, GraderPolicy
+from gateway.grading.reply import Fault
 from tests.gateway.grading_fakes import FakeModel, logprobs, verdict
 
 SUBMISSION = Submission(
@@ -31,6 +32,32 @@ async def test_every_exchange_is_kept_for_the_audit() -> None:
     assert (first.criterion, second.usage.completion_tokens, grade.usage.completion_tokens) == ("CR1", 3, 6)
     assert "Plants" not in repr(grade)
     assert (grade.partial, "answer_repaired" in grade.review_reasons) == (True, True)
+
+
+class Told:
+    """Implements Replies."""
+
+    def __init__(self) -> None:
+        self.heard: list[object] = []
+
+    def unusable(self, fault: Fault) -> None:
+        self.heard.append(fault)
+
+    def repaired(self, *, mended: bool) -> None:
+        self.heard.append(mended)
+
+
+async def test_it_is_told_what_was_wrong_with_a_reply_and_whether_asking_again_helped() -> None:
+    told = Told()
+    replies = iter([verdict(3), "no JSON", verdict(3), verdict(9), '{"level": 1}'])
+    one = Grader(FakeModel(lambda _: next(replies)), GraderPolicy(), told)
+    await one.grade(SUBMISSION)
+    assert told.heard == []
+    await one.grade(SUBMISSION)
+    assert told.heard == [Fault.NOT_JSON, True]
+    with pytest.raises(UnusableAnswer):
+        await one.grade(SUBMISSION)
+    assert told.heard[2:] == [Fault.LEVEL_OUT_OF_RANGE, Fault.OTHER_FIELDS, False]
 
 
 async def test_a_russian_task_is_asked_about_in_russian() -> None:

@@ -16,6 +16,7 @@ from gateway.adapters import onnx_models
 from gateway.adapters.model_watch import ChampionWatch
 from gateway.adapters.onnx_models import LoadedModel, OnnxPredictor, load
 from gateway.domain import Caller, Role
+from gateway.drift.recorder import Unnoted
 from gateway.errors import (
     Forbidden,
     InvalidRequest,
@@ -63,7 +64,7 @@ class Served:
         self.guards = Guards(
             unasked, unasked, unasked, {}, mask_personal_data=False, max_in_flight=max_in_flight
         )
-        self.predictions = Predictions(self.guards, self.shelf, self.champions, self.predictor, {})
+        self.predictions = Predictions(self.guards, self.shelf, self.champions, self.predictor, {}, Unnoted())
 
     async def champion(self, file: str, number: int = 1) -> ModelVersion:
         model = version_of(file, self.threads, number=number)

@@ -53,7 +53,9 @@ async def test_a_busy_service_is_asked_again_and_one_that_stays_away_is_told(
             return ()
 
     busy: Any = Busy()
-    assert await InTurn(busy, 1).classify(MODEL, ["a"], 1.0) == ()
+    again: list[int] = []
+    assert await InTurn(busy, 1, lambda: again.append(1)).classify(MODEL, ["a"], 1.0) == ()
+    assert len(again) == refusals
     refusals, away = 9, Busy()
     service: Any = away
     with pytest.raises(BackendUnavailable):

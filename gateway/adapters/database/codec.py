@@ -14,6 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from gateway.batch.queue import Item
 from gateway.domain import ModelCall, Rubric
+from gateway.drift.facts import DriftRun
 from gateway.errors import InvalidRequest, StoreUnavailable
 from gateway.records import Correction, GradeRecord
 from gateway.training.facts import DatasetVersion, ModelVersion, TrainingRequest
@@ -30,6 +31,7 @@ Fact = TypeVar(
     TrainingRequest,
     ModelVersion,
     WorkerFacts,
+    DriftRun,
 )
 _FORMAT = '{"format":1,'
 
@@ -76,6 +78,7 @@ DATASET = Codec(DatasetVersion)  # without its preview
 REQUEST = Codec(TrainingRequest)
 MODEL = Codec(ModelVersion)
 WORKER = Codec(WorkerFacts)
+DRIFT_RUN = Codec(DriftRun)
 
 
 def with_calls(record: GradeRecord, calls: tuple[ModelCall, ...]) -> GradeRecord:

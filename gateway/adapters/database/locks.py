@@ -7,6 +7,7 @@ BATCHES = 7_265_002  # of a key
 TRAININGS = 7_265_003  # of a key
 STEPS = 7_265_004  # with data sets
 MODELS = 7_265_005  # all of them: their changes are few
+COMPARISONS = 7_265_006  # by schedule
 
 
 def alone(connection: Connection, what: int, whose: str = "") -> None:

@@ -4,9 +4,11 @@ from collections.abc import Sequence
 from dataclasses import astuple, dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Connection, Select, Table, delete, func, or_, select, tuple_
+from sqlalchemy import ColumnElement, Connection, Select, Table, and_, delete, func, or_, select, tuple_
 
 from gateway.adapters.database.database import Database
+from gateway.adapters.database.drift_rows import OPEN
+from gateway.adapters.database.drift_tables import drift_references, drift_runs, traffic
 from gateway.adapters.database.ledger import clock
 from gateway.adapters.database.tables import (
     answer_grades,
@@ -17,6 +19,7 @@ from gateway.adapters.database.tables import (
     model_calls,
     rubrics,
 )
+from gateway.adapters.database.traffic import older, prune_some
 from gateway.adapters.database.training_tables import (
     dataset_versions,
     model_versions,
@@ -40,6 +43,8 @@ class Counts:
     answers: int = 0
     jobs: int = 0
     events: int = 0
+    observations: int = 0
+    runs: int = 0
 
     def __add__(self, other: "Counts") -> "Counts":
         return Counts(*(one + more for one, more in zip(astuple(self), astuple(other), strict=True)))
@@ -47,8 +52,9 @@ class Counts:
 
 async def prune(database: Database, before: datetime) -> Counts:
     """Deletes grades made before that time with their audit and corrections, answers that name one of them,
-    claims that have run out, and training jobs that ended before that time with their logs. Rubrics stay, and
-    stay used; data sets and models are deleted by their owners alone. Returns what was deleted."""
+    claims that have run out, training jobs that ended before that time with their logs, what was observed of
+    the traffic before and what came of comparing it. Rubrics stay, and stay used, and so do drift references;
+    data sets and models are deleted by their owners alone. Returns what was deleted."""
     await database.write(_forget_claims)
     total = Counts()
     while True:
@@ -71,6 +77,8 @@ async def prunable(database: Database, before: datetime) -> Counts:
             _count(connection, answers, or_(answers.c.created_at < before, _naming(old))),
             _count(connection, training_jobs, training_jobs.c.ended_at < before),
             _count(connection, training_events, training_events.c.job_id.in_(over)),
+            _count(connection, traffic, older(before)),
+            _count(connection, drift_runs, _compared(before)),
         )
 
     return await database.read(count)
@@ -82,7 +90,7 @@ async def counts(database: Database) -> dict[str, int]:
     def count(connection: Connection) -> dict[str, int]:
         grading = (grades, model_calls, corrections, answers, rubrics, claims)
         training = (dataset_versions, training_jobs, training_events, model_versions, registry_tasks)
-        tables = (*grading, *training)
+        tables = (*grading, *training, traffic, drift_references, drift_runs)
         return {table.name: _count(connection, table) for table in tables}
 
     return await database.read(count)
@@ -94,6 +102,8 @@ def _prune_some(connection: Connection, before: datetime) -> Counts:
     old = select(*_ANSWER).where(answers.c.created_at < before).limit(_BATCH)
     over = select(training_jobs.c.id).where(training_jobs.c.ended_at < before)
     jobs = list(connection.scalars(over.order_by(training_jobs.c.ended_at).limit(_JOBS)))
+    compared = select(drift_runs.c.id).where(_compared(before)).order_by(drift_runs.c.created_at)
+    runs = list(connection.scalars(compared.limit(_BATCH)))
 
     def deleted(table: Table, which: ColumnElement[bool]) -> int:
         return connection.execute(delete(table).where(which)).rowcount
@@ -105,7 +115,14 @@ def _prune_some(connection: Connection, before: datetime) -> Counts:
         grades=deleted(grades, grades.c.id.in_(ids)),
         events=deleted(training_events, training_events.c.job_id.in_(jobs)),
         jobs=deleted(training_jobs, training_jobs.c.id.in_(jobs)),
+        observations=prune_some(connection, before),
+        runs=deleted(drift_runs, drift_runs.c.id.in_(runs)),
     )
+
+
+def _compared(before: datetime) -> ColumnElement[bool]:
+    """Comparisons that are over and were asked for before that time."""
+    return and_(drift_runs.c.created_at < before, drift_runs.c.state.not_in(OPEN))
 
 
 def _forget_claims(connection: Connection) -> None:

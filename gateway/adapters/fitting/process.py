@@ -6,15 +6,13 @@ that, the kernel kills it before anything else.
 """
 
 import os
-import resource
 import signal
 import sys
 import threading
 import time
-from contextlib import suppress
-from pathlib import Path
 from typing import TextIO
 
+from gateway.adapters.background import bound_memory, step_back
 from gateway.adapters.crashes import leave_no_dump
 from gateway.adapters.fitting.wire import (
     ALIVE,
@@ -35,8 +33,8 @@ _NICE = 19
 def main(parent: int, memory_mb: int) -> None:
     """Reads the work from its pipe and answers with lines until the model is fitted or the fit has failed."""
     die_with(parent)
-    _step_back()
-    _bound(memory_mb << 20)
+    step_back(_NICE)
+    bound_memory(memory_mb << 20)
     leave_no_dump()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
     work = read_work(sys.stdin.read())
@@ -68,26 +66,6 @@ def _answer(work: Work, said: "_Said") -> str:
         raise  # the machine's fault: the process ends, and the work is tried again
     except Exception as error:  # noqa: BLE001 - the process's edge: the error's text may quote the data
         return failed_line(FitFailed("internal", f"The fit broke with {type(error).__name__}."))
-
-
-def _step_back() -> None:
-    os.nice(_NICE - os.nice(0))
-    if sys.platform == "linux":
-        # Not SCHED_IDLE: beside it the gateway's p99 was twice what it is alone, at nice 19 the same
-        # (benchmarks/training_load.py on two idle cores).
-        # Where the kernel shares the processor between sessions first, this one's share is told here.
-        with suppress(OSError):
-            Path("/proc/self/autogroup").write_text(str(_NICE))
-        with suppress(OSError):
-            Path("/proc/self/oom_score_adj").write_text("1000")
-
-
-def _bound(memory: int) -> None:
-    """What it may write to, in bytes. RLIMIT_AS would count libraries and reservations too: 1 GB before the
-    fit begins, of which 0.3 GB are data."""
-    _, most = resource.getrlimit(resource.RLIMIT_DATA)
-    bound = memory if most == resource.RLIM_INFINITY else min(memory, most)
-    resource.setrlimit(resource.RLIMIT_DATA, (bound, bound))
 
 
 class _Said:

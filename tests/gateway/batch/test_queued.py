@@ -43,10 +43,14 @@ class Office:
 
     def __init__(self, database: Database, line: Line, pace: Pace = PACE, **limits: Any) -> None:
         results = DatabaseResults(database)
-        self.runner = Runner(DatabaseQueue(database), results, line, pace)
+        self.again = 0  # how often an item was tried once more
+        self.runner = Runner(DatabaseQueue(database), results, line, pace, self._once_more)
         limits = {"patience": SOON, **limits}
         shelf = DatabaseShelf(database)
         self.desk = BatchDesk(shelf, results, line, BatchLimits(**limits), self.runner.wake)
+
+    def _once_more(self) -> None:
+        self.again += 1
 
     async def accept(self, *requests: Any, caller: Caller = ANN, once: Once | None = None) -> Batch:
         asked = read_requests(list(requests), Job(format_of(requests)), 1000)
@@ -156,6 +160,7 @@ async def test_what_passes_is_waited_for_and_longer_than_one_try(
     made = await office.accept(request("a"))
     assert (await office.over(made)).status is Status.COMPLETED
     assert len(line.seen) == 8
+    assert office.again == 7
 
 
 async def test_a_killed_process_leaves_its_items_to_the_next_one(

@@ -78,6 +78,9 @@ def test_status_tells_what_is_there_and_makes_nothing(
         "training_events\t0",
         "model_versions\t0",
         "registry_tasks\t0",
+        "traffic\t0",
+        "drift_references\t0",
+        "drift_runs\t0",
     ]
 
 
@@ -87,7 +90,7 @@ def test_prune_deletes_what_is_older_and_only_counts_when_dry(
     shell.keep(1, 29, 31, 400)
     counted = (
         "2 grades, 4 model calls, 0 corrections, 0 remembered answers, 0 training jobs, "
-        "0 lines of their logs\n"
+        "0 lines of their logs, 0 observations of the traffic, 0 comparisons of it\n"
     )
     assert shell("prune", "--days", "30", "--dry-run") == 0
     assert shell("prune", "--days", "30") == 0

@@ -47,7 +47,7 @@ async def test_the_client_script_walks_through_every_call(
         "infer  label INT64 [2]",
         "version  1 (champion): accuracy 0.900",
         "promote  2",
-        "service, training",
+        "service, services, slo, training",
         "delete  the model and the data set",
     ):
         assert words in told

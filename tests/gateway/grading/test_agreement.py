@@ -150,3 +150,12 @@ def test_a_mark_outside_its_range_is_refused(bad: float) -> None:
 def test_percentiles_are_linear_between_neighbours() -> None:
     assert percentile_interval(range(101)) == pytest.approx((2.5, 97.5))
     assert percentile_interval([3.0]) == (3.0, 3.0)
+
+
+def test_without_resamples_there_are_figures_and_no_intervals() -> None:
+    pairs = [Pair(1.0, 1.0, "a"), Pair(0.0, 0.5, "b"), Pair(0.5, 0.5, "c")]
+    quick, whole = agreement(pairs, resamples=0).overall, agreement(pairs, resamples=200).overall
+    assert quick.mae is not None
+    assert whole.mae is not None
+    assert (quick.mae.value, quick.mae.interval) == (whole.mae.value, None)
+    assert whole.mae.interval is not None

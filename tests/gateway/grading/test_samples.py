@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.domain import Verdict
-from gateway.grading.reply import Unusable
+from gateway.grading.reply import Fault, Unusable
 from gateway.grading.samples import Consensus, consensus
 
 
@@ -33,7 +33,7 @@ def test_replies_two_levels_apart_disagree() -> None:
 
 
 def test_half_of_the_replies_must_be_usable() -> None:
-    good, bad = Verdict(2, 4, None), Unusable("it was not JSON")
+    good, bad = Verdict(2, 4, None), Unusable(Fault.NOT_JSON)
     assert isinstance(consensus([good, bad]), Consensus)
     assert consensus([good, bad, bad]) == bad
 

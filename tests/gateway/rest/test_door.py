@@ -15,7 +15,7 @@ import pytest
 from gateway.adapters.json_log import JsonFormatter
 from gateway.adapters.keyring import add_key, revoke_key
 from gateway.domain import Role
-from gateway.errors import Code, GatewayError
+from gateway.errors import Code, GatewayError, MaskingUnavailable
 from gateway.rest.errors import HTTP, error_response
 from tests.fakes import FakeAnalyzer
 from tests.gateway.conftest import KEY, Running
@@ -158,6 +158,17 @@ async def test_readiness_follows_the_model_and_is_not_asked_each_time(start: Cal
     down = await start(llm_url="http://127.0.0.1:9")
     status, body, _ = await down.get("/-/readyz", key="")
     assert (status, body["code"]) == (503, "backend_unavailable")
+
+
+async def test_readiness_sees_a_masking_that_died_after_it_was_ready(
+    start: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.readiness._FRESH_S", 0)
+    analyzer = FakeAnalyzer()
+    running = await start(analyzer)
+    assert (await running.get("/-/readyz", key=""))[0] == 200
+    analyzer.error = MaskingUnavailable("The analyser is gone.")
+    assert (await running.get("/-/readyz", key=""))[0] == 503
 
 
 async def test_the_log_line_and_the_metrics_hold_no_personal_data(start: Callable[..., Any]) -> None:

@@ -1,5 +1,6 @@
 """`/v1/grades` and `/v1/reviews`: what was graded, who looks at it, how they agree."""
 
+import asyncio
 import json
 from collections.abc import Callable
 from typing import Any
@@ -115,6 +116,20 @@ async def test_agreement_is_told_by_rubric_and_model_and_becomes_a_metric(runnin
     _, metrics, _ = await running.get("/metrics")
     assert 'gateway_agreement{grader="grader-llm",measure="exact",model="tiny"' in metrics
     assert 'gateway_review_reasons_total{reason="low_confidence"} 5.0' in metrics
+
+
+async def test_agreement_is_measured_though_nobody_asks_for_it(running: Running) -> None:
+    for number, human in enumerate((10, 5)):
+        grade = await graded(running, f"Answer {number}.", 4)
+        await running.post(f"/v1/reviews/{grade['id']}", {"score": human})
+    assert "gateway_agreement{" not in (await running.get("/metrics"))[1]
+    running.services.status.start()
+    async with asyncio.timeout(30):
+        while (
+            'measure="mae",model="tiny",rubric="default-text@1.0.0"} 0.25'
+            not in ((await running.get("/metrics"))[1])
+        ):
+            await asyncio.sleep(0.01)
 
 
 async def test_a_grading_key_sees_its_own_grades_only(start: Callable[..., Any], tmp_path: Any) -> None:

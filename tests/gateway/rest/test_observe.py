@@ -1,11 +1,20 @@
-"""What is counted and written of masked values: how many of which kind, never which."""
+"""What is counted and written of requests: how many of which kind, never what was in them."""
 
+import asyncio
+import hashlib
 import io
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
-from tests.fakes import FakeAnalyzer, FakeEmbeddings
+import aiohttp
+
+from gateway.adapters.keyring import add_key
+from gateway.domain import Role
+from tests.fakes import DONE, FakeAnalyzer, FakeEmbeddings, FakeUpstream, chunk
+from tests.gateway.conftest import Running
+from tests.gateway.grading_fakes import verdict
 
 FOUND = {"Анна Каренина": "PERSON", "Вронский": "PERSON", "05.05.2001": "DATE_OF_BIRTH"}
 
@@ -27,3 +36,66 @@ async def test_masked_values_are_counted_by_kind_over_all_instances(start: Calla
     assert 'gateway_masked_values_total{kind="DATE_OF_BIRTH"} 1.0' in metrics
     assert 'gateway_masked_values_total{kind="CARD"} 0.0' in metrics  # known before it is met
     assert "Вронский" not in metrics + out.getvalue().decode()
+
+
+async def test_a_refusal_is_counted_for_its_key_also_beyond_the_keys_rate(
+    start: Callable[..., Any], tmp_path: Path
+) -> None:
+    hasty = add_key(tmp_path / "keys.json", "hasty", Role.GRADER, 1)
+    running: Running = await start()
+    out = io.BytesIO()
+    running.services.observer._out = out
+    answers = [(await running.get("/v1/datasets", key))[0] for key in (hasty, hasty, "wrong")]
+    assert answers == [403, 429, 401]
+    running.services.observer._flush()
+    assert [json.loads(line)["key_id"] for line in out.getvalue().splitlines()] == ["hasty", "hasty", None]
+    _, metrics, _ = await running.get("/metrics")
+    key = hashlib.sha256(b"hasty").hexdigest()[:8]
+    assert f'gateway_refusals_total{{code="forbidden",key="{key}"}} 1.0' in metrics
+    assert f'gateway_refusals_total{{code="rate_limited",key="{key}"}} 1.0' in metrics
+    assert 'gateway_refusals_total{code="unauthenticated",key="none"} 1.0' in metrics
+    assert "hasty" not in metrics
+
+
+async def test_models_are_counted_by_what_is_served_whichever_door_they_are_asked_through(
+    start: Callable[..., Any],
+) -> None:
+    running: Running = await start(FakeAnalyzer(), FakeEmbeddings())
+    running.upstream.reply = FakeUpstream.says("no JSON", verdict(4))
+    await running.post("/v1/models/grader-llm:predict", {"submission": "Sugar", "reference_answers": ["Su"]})
+    await running.post("/v1/models/spam:predict", {"text": "win"})
+    await running.post("/v1/embeddings", {"model": "tiny-encoder", "input": "a"})
+    running.upstream.reply = FakeUpstream.status(503)
+    assert (await running.chat(model="tiny"))[0] == 503
+    _, metrics, _ = await running.get("/metrics")
+    for line in (
+        'gateway_model_requests_total{model="tiny",outcome="ok"} 2.0',
+        'gateway_model_requests_total{model="tiny",outcome="backend_unavailable"} 1.0',
+        'gateway_model_requests_total{model="grader-embedding",outcome="ok"} 1.0',
+        'gateway_model_requests_total{model="spam",outcome="ok"} 1.0',
+        'gateway_model_requests_total{model="tiny-encoder",outcome="ok"} 1.0',
+        'gateway_reply_faults_total{fault="not_json"} 1.0',
+        'gateway_repairs_total{outcome="mended"} 1.0',
+        "gateway_places 256.0",
+    ):
+        assert line in metrics, line
+    assert "process_resident_memory_bytes" in metrics
+
+
+async def test_a_client_that_leaves_a_stream_is_no_error_of_the_model(start: Callable[..., Any]) -> None:
+    running: Running = await start()
+    running.upstream.reply = running.upstream.hangs(chunk("Hel"))
+    body = {"model": "tiny", "messages": [{"role": "user", "content": "Hi"}], "stream": True}
+    headers = {"authorization": "Bearer test-key"}
+    async with aiohttp.ClientSession() as http:
+        async with http.post(f"{running.url}/v1/chat/completions", json=body, headers=headers) as answer:
+            await answer.content.readany()
+        await http.close()
+    async with asyncio.timeout(30):
+        await running.upstream.cancelled.wait()
+    running.upstream.reply = FakeUpstream.streams(chunk("Hello"), DONE)
+    await running.stream()
+    _, metrics, _ = await running.get("/metrics")
+    assert 'gateway_model_requests_total{model="tiny",outcome="client_left"} 1.0' in metrics
+    assert 'gateway_model_requests_total{model="tiny",outcome="ok"} 1.0' in metrics
+    assert 'gateway_requests_total{code="",route="/v1/chat/completions",status="499"} 1.0' in metrics

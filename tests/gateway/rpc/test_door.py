@@ -9,8 +9,10 @@ from typing import Any
 import grpc
 import pytest
 from grpc_health.v1 import health_pb2
-from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client import generate_latest
 
+from gateway.adapters.metrics import Metrics
+from gateway.adapters.tracing import NO_TRACES
 from gateway.domain import Caller, Quota, Role, Usage
 from gateway.errors import NotFound, RateLimited, Unauthenticated
 from gateway.rpc.calls import Call, CallLog
@@ -26,12 +28,9 @@ MOST_CALLS = 8  # at once
 UUID = "0f8fad5b-d9cb-469f-a165-70867728950e"
 
 
-class Account:
+class Lines:
     def __init__(self) -> None:
-        self.registry = CollectorRegistry()
         self.lines: list[dict[str, Any]] = []
-
-    def consumed(self, usage: Usage, masked: Any) -> None: ...
 
     def tell(self, line: Any) -> None:
         self.lines.append(dict(line))
@@ -40,13 +39,16 @@ class Account:
 class Guards:
     """Two keys; "spent" is beyond its rate."""
 
-    def admit(self, key: bytes) -> tuple[Caller, Quota]:
-        if key == b"spent":
-            raise RateLimited("Too many requests.", retry_after=2.5)
-        roles = {b"key": Role.ADMIN, b"metrics": Role.METRICS}
+    def known(self, key: bytes) -> Caller:
+        roles = {b"key": Role.ADMIN, b"metrics": Role.METRICS, b"spent": Role.GRADER}
         if key not in roles:
             raise Unauthenticated("Incorrect API key provided.")
-        return Caller("ann", roles[key], 60), Quota(60, 59, 1.0)
+        return Caller("bob" if key == b"spent" else "ann", roles[key], 60)
+
+    def admit(self, caller: Caller) -> Quota:
+        if caller.key_id == "bob":
+            raise RateLimited("Too many requests.", retry_after=2.5)
+        return Quota(60, 59, 1.0)
 
 
 class Servicer:
@@ -93,13 +95,14 @@ class Place:
     """A server, and a caller's stubs."""
 
     def __init__(self, policy: DoorPolicy) -> None:
-        self.account = Account()
+        self.account = Lines()
+        self.metrics = Metrics("0")
         self.servicer = Servicer()
         known = {}
         for module, service in ((operations_pb2, "Operations"), (data, "Datasets"), (train, "Training")):
             known |= procedures(module.DESCRIPTOR.services_by_name[service], self.servicer)  # type: ignore[attr-defined]
         known |= procedures(health_pb2.DESCRIPTOR.services_by_name["Health"], self.servicer, public=True)
-        self.door = Door(known, Guards(), CallLog(self.account), policy)  # type: ignore[arg-type]
+        self.door = Door(known, Guards(), CallLog(self.metrics, NO_TRACES, self.account), policy)  # type: ignore[arg-type]
 
     @property
     def line(self) -> dict[str, Any]:
@@ -325,7 +328,7 @@ async def test_one_line_and_one_count_tell_of_a_call(start: Callable[..., Any]) 
     line = place.line
     assert (line["event"], line["method"], line["status"], line["key_id"]) == ("call", method, "OK", "ann")
     assert (line["code"], line["masked"], line["prompt_tokens"]) == (None, 2, 7)
-    text = generate_latest(place.account.registry).decode()
+    text = generate_latest(place.metrics.registry).decode()
     assert f'gateway_rpc_calls_total{{code="",method="{method}",status="OK"}} 1.0' in text
 
 

@@ -9,9 +9,10 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from gateway.adapters.database import drift_tables, training_tables  # noqa: F401 - they add their tables
 from gateway.adapters.database.database import Database
 from gateway.adapters.database.ledger import DatabaseLedger
-from gateway.adapters.database.training_tables import metadata  # with it, the tables of both files
+from gateway.adapters.database.tables import metadata
 
 
 @pytest.fixture(scope="session")

@@ -14,9 +14,8 @@ from sqlalchemy import Connection, inspect
 
 from gateway.adapters.database import migration
 from gateway.adapters.database.database import Database
-from gateway.adapters.database.training_tables import metadata
 from gateway.errors import StoreUnavailable
-from tests.gateway.adapters.database.conftest import migrated
+from tests.gateway.adapters.database.conftest import metadata, migrated
 
 # Does not close what it has opened.
 START = """

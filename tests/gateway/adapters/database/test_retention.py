@@ -1,6 +1,7 @@
 """What is too old goes with everything of its own; the rest stays."""
 
 import asyncio
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -9,6 +10,8 @@ from gateway.adapters.database import retention
 from gateway.adapters.database.answers import DatabaseAnswers
 from gateway.adapters.database.database import Database
 from gateway.adapters.database.datasets import DatabaseDatasets
+from gateway.adapters.database.drift import DatabaseDrift
+from gateway.adapters.database.drift_queue import DatabaseDriftQueue
 from gateway.adapters.database.grades import DatabaseGrades
 from gateway.adapters.database.job_queue import DatabaseJobQueue
 from gateway.adapters.database.ledger import DatabaseLedger
@@ -16,7 +19,9 @@ from gateway.adapters.database.retention import Counts, counts, prunable, prune
 from gateway.adapters.database.reviews import DatabaseReviews
 from gateway.adapters.database.rubrics import DatabaseRubrics
 from gateway.adapters.database.training_jobs import DatabaseJobs
+from gateway.drift.facts import RunState
 from gateway.records import GradeQuery
+from tests.gateway.adapters.database.drift_facts import at, noted, reference, run
 from tests.gateway.adapters.database.facts import correction, record, rubric
 from tests.gateway.adapters.database.training_facts import dataset, job
 
@@ -52,7 +57,7 @@ async def test_old_grades_go_with_their_audit_corrections_and_answers(
     assert await counts(database) == {
         "grades": 4, "model_calls": 8, "corrections": 1, "answers": 1, "rubrics": 1, "claims": 1,
         "dataset_versions": 0, "training_jobs": 0, "training_events": 0, "model_versions": 0,
-        "registry_tasks": 0,
+        "registry_tasks": 0, "traffic": 0, "drift_references": 0, "drift_runs": 0,
     }  # fmt: skip
     answers = DatabaseAnswers(database)
     assert await answers.recall("bot", "mixed") is None
@@ -80,6 +85,15 @@ async def test_old_jobs_go_with_their_logs_when_they_are_over(
     assert (left["training_jobs"], left["training_events"], left["dataset_versions"]) == (1, 2, 1)
 
 
+async def test_old_observations_go_and_those_of_references_stay(database: Database) -> None:
+    await noted(database, "spam", range(6))
+    await DatabaseDrift(database).keep(reference("spam"), 100)
+    assert await prunable(database, at(4)) == Counts(observations=4)
+    assert await prune(database, at(4)) == Counts(observations=4)
+    left = await counts(database)
+    assert (left["traffic"], left["drift_references"]) == (2 + 6, 1)
+
+
 async def test_counting_deletes_nothing(database: Database) -> None:
     await filled(database)
     before = await counts(database)
@@ -104,3 +118,25 @@ async def test_grading_goes_on_meanwhile(database: Database, monkeypatch: pytest
 
     await asyncio.gather(pruned(), grade())
     assert order == ["graded", "pruned"]
+
+
+async def test_old_comparisons_go_when_they_are_over(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retention, "_BATCH", 2)
+    shelf, queue = DatabaseDrift(database), DatabaseDriftQueue(database)
+    await noted(database, "spam", [10])
+    kept = await shelf.keep(reference("spam"), 10)
+    for minutes in range(5):
+        await shelf.add(run(kept, minutes=minutes))
+        leased = await queue.lease("worker", 60)
+        assert leased is not None
+        if minutes < 4:
+            await queue.finish(replace(leased, state=RunState.SKIPPED), "worker")
+    await shelf.add(run(kept, minutes=5))
+    assert await prunable(database, at(2)) == Counts(runs=2)
+    assert await prune(database, at(2)) == Counts(runs=2)
+    assert await prune(database, at(9)) == Counts(runs=2)  # one is running, one is queued
+    states = [one.state for one in await shelf.find(None, None, 10)]
+    assert states == [RunState.QUEUED, RunState.RUNNING]
+    assert await shelf.references(None, 10) == [kept]

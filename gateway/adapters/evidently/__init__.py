@@ -1,0 +1,1 @@
+"""Drift by Evidently, in a process of its own, with methods and thresholds of ours."""
