@@ -14,7 +14,7 @@ ELSEWHERE = --ignore=$(LOCAL_MODEL_TESTS) --ignore=$(EMBEDDINGS_TESTS) --ignore=
   --ignore=$(RAY_TESTS) --ignore=$(UI_TESTS) --ignore=$(WORKER_TESTS) --ignore=$(TAGGER_TESTS)
 # DVC runs the stages' `python`: the training environment's.
 DVC = PATH="$(CURDIR)/.venv-embeddings-train/bin:$$PATH" dvc
-TYPED = bot gateway embeddings ui fraud name_tagger llm_server/__main__.py llm_server/plan.py scripts
+TYPED = bot gateway embeddings ui fraud monitoring name_tagger llm_server/__main__.py llm_server/plan.py scripts
 
 .DEFAULT_GOAL := help
 .PHONY: help run test test-fast check format data train evaluate fraud golden bench bench-pii bench-grading lock clean
@@ -54,6 +54,7 @@ check:  ## format, lint, types, imports, house rules: exactly what CI checks
 	.venv/bin/lint-imports --no-logo
 	$(PY) -m scripts.house
 	$(PY) -m scripts.protos --check
+	$(PY) -m monitoring.dashboard --check
 	.venv/bin/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
 	$(PY) -m pre_commit validate-config
 
