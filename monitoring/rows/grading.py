@@ -137,7 +137,7 @@ DRIFT = Row(
         ),
         Panel(
             "Score",
-            "By column (docs/drift.md has the methods): p-values drift below the threshold, distances above.",
+            "By column (docs/drift.md has the methods): a distance, drifted above its threshold.",
             Unit.NUMBER,
             [
                 Query(f"max by (model, column) (gateway_drift_score{{{MODEL}}})", "{{model}} {{column}}"),
