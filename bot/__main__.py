@@ -8,7 +8,7 @@ from bot.settings import Settings
 
 
 def main() -> int:
-    """Returns the exit code, 2 for settings that cannot be used."""
+    """Returns the exit code: 0 after a signal, 2 for settings that cannot be used, 3 for no start."""
     try:
         settings = Settings()
     except ValidationError as error:
@@ -17,13 +17,14 @@ def main() -> int:
             sys.stderr.write(f"setting {where}: {fault['msg'].removeprefix('Value error, ')}\n")
         return 2
     # Imported here: a wrong setting is told without waiting for two seconds of libraries.
-    import uvicorn  # noqa: PLC0415
+    from uvicorn import Config  # noqa: PLC0415
 
     from bot.app import app  # noqa: PLC0415
     from bot.logs import log_as_json  # noqa: PLC0415
+    from bot.server import Server  # noqa: PLC0415
 
     log_as_json(settings.bot_log_level)
-    uvicorn.run(
+    config = Config(
         app(settings),
         host=settings.bot_host,
         port=settings.api_port,
@@ -35,7 +36,9 @@ def main() -> int:
         server_header=False,
         timeout_graceful_shutdown=20,
     )
-    return 0
+    server = Server(config)
+    server.run()
+    return 0 if server.started else 3
 
 
 if __name__ == "__main__":

@@ -5,9 +5,9 @@ import logging
 import math
 import time
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, MutableMapping
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -15,7 +15,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from bot.dialogs import Bounds, Dialogs
-from bot.errors import Busy, NoAnswer
+from bot.errors import Busy, Left, NoAnswer
 from bot.gateway import Gateway
 from bot.settings import Settings
 from bot.sides import Sides
@@ -29,6 +29,7 @@ _ROUTES = frozenset({"/get_message", "/predict", "/healthz", "/readyz"})
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
+T = TypeVar("T")
 App = Callable[[MutableMapping[str, Any], Receive, Send], Awaitable[None]]
 
 
@@ -44,6 +45,8 @@ def _pages(settings: Settings) -> FastAPI:
         settings.bot_turns,
         settings.bot_turns_chars,
         settings.bot_most_open,
+        settings.bot_most_waiting,
+        settings.bot_timeout_s,
     )
     predictions = asyncio.Semaphore(settings.bot_most_open)
 
@@ -85,7 +88,8 @@ def _pages(settings: Settings) -> FastAPI:
     async def get_message(asked: MessageAsked, request: Request) -> MessageAnswer:
         """The language model's answer to a dialogue's last message."""
         dialogs: Dialogs = request.app.state.dialogs
-        reply = await dialogs.reply(asked.dialog_id, asked.last_message_id, asked.last_msg_text)
+        making = dialogs.reply(asked.dialog_id, asked.last_message_id, asked.last_msg_text)
+        reply = await _while_awaited(request, making)
         return MessageAnswer(new_msg_text=reply, dialog_id=asked.dialog_id)
 
     @pages.post("/predict")
@@ -97,7 +101,8 @@ def _pages(settings: Settings) -> FastAPI:
         sides: Sides = request.app.state.sides
         async with predictions:
             side = asked.dialog_id, asked.participant_index
-            probability = await gateway.bot_probability(sides.read(side, asked.id, asked.text))
+            making = gateway.bot_probability(sides.read(side, asked.id, asked.text))
+            probability = await _while_awaited(request, making)
         return PredictionAnswer(
             id=str(uuid.uuid4()),
             message_id=asked.id,
@@ -119,6 +124,27 @@ def _pages(settings: Settings) -> FastAPI:
         return {"status": "ready"}
 
     return pages
+
+
+async def _while_awaited(request: Request, making: Coroutine[Any, Any, T]) -> T:
+    """What is being made, given up when the caller leaves: neither uvicorn nor FastAPI ends such a request.
+    Raises Left."""
+    made, left = asyncio.create_task(making), asyncio.create_task(_leaves(request))
+    try:
+        await asyncio.wait((made, left), return_when=asyncio.FIRST_COMPLETED)
+        if not made.done():
+            raise Left("Nobody waits for the answer.")
+        return made.result()
+    finally:
+        made.cancel()
+        left.cancel()
+        await asyncio.gather(made, left, return_exceptions=True)
+
+
+async def _leaves(request: Request) -> None:
+    """Its body has been read: what comes now is the end of the connection."""
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
 
 
 class _Door:

@@ -2,6 +2,8 @@
 
 from typing import ClassVar
 
+RETRY_AFTER_S = 5.0  # where the gateway does not say
+
 
 class NoAnswer(Exception):
     """Base of the family."""
@@ -25,6 +27,13 @@ class Away(NoAnswer):
 class Busy(NoAnswer):
     status = 503
     code = "overloaded"
+
+
+class Left(NoAnswer):
+    """Nobody waits any more: it is only logged. The number is nginx's."""
+
+    status = 499
+    code = "caller_left"
 
 
 class Refused(NoAnswer):

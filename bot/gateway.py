@@ -1,10 +1,14 @@
-"""The gateway, by OpenAI's own client: its retries honour `retry-after`; the deadline over them is ours."""
+"""The gateway, by OpenAI's own client. The retries are ours: the client's sleep as long as `retry-after`
+says, whatever time is left."""
 
 import asyncio
 import logging
 import math
-from collections.abc import Iterator, Sequence
+import random
+import re
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import TypeVar
 from urllib.parse import quote
 
@@ -21,7 +25,7 @@ from openai.types.chat import ChatCompletionMessageParam
 from pydantic import BaseModel, ValidationError
 
 from bot.dialogs import Turn
-from bot.errors import Away, Refused, Unusable
+from bot.errors import RETRY_AFTER_S, Away, Refused, Unusable
 from bot.settings import Settings
 from bot.wire import Classification, Completion, Models
 
@@ -29,10 +33,12 @@ log = logging.getLogger(__name__)
 
 _BOT = "bot"  # the label of message-classifier that means one; the other is `human`
 _READY_S = 2.0
-_RETRY_AFTER_S = 5.0  # where the gateway does not say
+_FIRST_PAUSE_S = 0.5  # where the gateway does not say; twice as long each time
+_CODE = re.compile(r"[a-z0-9_]{1,64}")  # anything else may be somebody's words
 _PASSING = frozenset({408, 409, 425, 429})  # and every 5xx
 
-T = TypeVar("T", bound=BaseModel)
+T = TypeVar("T")
+M = TypeVar("M", bound=BaseModel)
 
 
 class Gateway:
@@ -44,7 +50,7 @@ class Gateway:
         self._client = AsyncOpenAI(
             api_key=settings.open_ai_api_key.get_secret_value(),
             base_url=settings.proxy_url,
-            max_retries=settings.bot_retries,
+            max_retries=0,
             timeout=limits,
             # The gateway is never behind the proxy that a machine has for the world.
             http_client=DefaultAsyncHttpxClient(trust_env=False, follow_redirects=False, timeout=limits),
@@ -53,11 +59,11 @@ class Gateway:
     async def close(self) -> None:
         await self._client.close()
 
-    async def reply(self, turns: Sequence[Turn], text: str) -> str:
-        """The language model's answer to `text` after those turns. Raises Away, Refused, Unusable."""
+    async def reply(self, turns: Sequence[Turn], text: str, until: float) -> str:
+        """The language model's answer to `text` after those turns. The caller ends it at `until`, by the
+        loop's clock; nothing is asked again that would come later. Raises Away, Refused, Unusable."""
         with _ours():
-            async with asyncio.timeout(self._settings.bot_timeout_s):
-                content = await self._completion(list(turns), text)
+            content = await self._completion(list(turns), text, until)
         reply = _read(Completion, content).choices[0].message.content.strip()
         if not reply:
             raise Unusable("The model answered nothing.")
@@ -67,9 +73,14 @@ class Gateway:
         """How likely it is that a program wrote the text: one side of a dialogue, its messages a line each.
         Raises Away, Refused, Unusable."""
         path = f"/models/{quote(self._settings.classifier_model_name, safe='')}:predict"
+        until = asyncio.get_running_loop().time() + self._settings.bot_timeout_s
+
+        async def ask() -> httpx2.Response:
+            return await self._client.post(path, body={"text": text}, cast_to=httpx2.Response)
+
         with _ours():
-            async with asyncio.timeout(self._settings.bot_timeout_s):
-                answer = await self._client.post(path, body={"text": text}, cast_to=httpx2.Response)
+            async with asyncio.timeout_at(until):
+                answer = await self._asked(ask, until)
         probabilities = _read(Classification, answer.content).probabilities
         if _BOT not in probabilities:
             raise Unusable("The classifier has no label for a bot.")
@@ -80,24 +91,43 @@ class Gateway:
         Unusable."""
         with _ours():
             async with asyncio.timeout(_READY_S):
-                once = self._client.with_options(max_retries=0)
-                answer = await once.get("/models", cast_to=httpx2.Response)
+                answer = await self._client.get("/models", cast_to=httpx2.Response)
         models = _read(Models, answer.content).data
         if not any(model.output == "text" for model in models):
-            raise Away("The gateway has no language model now.", _RETRY_AFTER_S)
+            raise Away("The gateway has no language model now.", RETRY_AFTER_S)
         if not any(model.id == self._settings.classifier_model_name for model in models):
-            raise Away("The gateway has no classifier now.", _RETRY_AFTER_S)
+            raise Away("The gateway has no classifier now.", RETRY_AFTER_S)
 
-    async def _completion(self, turns: list[Turn], text: str) -> bytes:
+    async def _asked(self, ask: Callable[[], Awaitable[T]], until: float) -> T:
+        """What `ask` gives, asked again after what passes, where that is soon enough. Raises the client's
+        errors."""
+        for retry in range(self._settings.bot_retries):
+            try:
+                return await ask()
+            except (APIStatusError, APIConnectionError) as error:
+                if not _passes(error):
+                    raise
+                pause = _told_s(error) or _FIRST_PAUSE_S * 2**retry
+                # Up to a quarter longer: who were refused together do not come back together.
+                pause *= random.uniform(1.0, 1.25)  # noqa: S311 - no secret hangs on it
+                if asyncio.get_running_loop().time() + pause >= until:
+                    raise
+                log.info("the gateway answered %s, asked again in %.1f s", _said(error), pause)
+            await asyncio.sleep(pause)
+        return await ask()
+
+    async def _completion(self, turns: list[Turn], text: str, until: float) -> bytes:
         """What does not fit the model's context window is asked again with the newer half of the turns."""
         create = self._client.chat.completions.with_raw_response.create
         while True:
+            ask = partial(
+                create,
+                model=self._settings.llm_model_name,
+                messages=self._messages(turns, text),
+                max_tokens=self._settings.bot_max_tokens,
+            )
             try:
-                answer = await create(
-                    model=self._settings.llm_model_name,
-                    messages=self._messages(turns, text),
-                    max_tokens=self._settings.bot_max_tokens,
-                )
+                answer = await self._asked(ask, until)
             except BadRequestError as error:
                 if error.code != "context_length_exceeded" or not turns:
                     raise
@@ -120,27 +150,51 @@ def _ours() -> Iterator[None]:
     """The client's errors as ours, without their texts: those may quote an address or a message."""
     try:
         yield
-    except APIStatusError as error:
-        status = error.status_code
-        log.warning("the gateway answered %s", status)
-        if status in _PASSING or status >= 500:
-            raise Away("The gateway does not answer now.", _retry_after_s(error)) from None
-        raise Refused("The gateway refused the question.") from None
-    except (APIConnectionError, TimeoutError) as error:
-        log.warning("the gateway did not answer: %s", type(error).__name__)
-        raise Away("The gateway does not answer now.", _RETRY_AFTER_S) from None
+    except (APIStatusError, APIConnectionError) as error:
+        log.warning("the gateway answered %s", _said(error))
+        if isinstance(error, APIStatusError) and not _may_pass(error.status_code):
+            raise Refused("The gateway refused the question.") from None
+        raise Away("The gateway does not answer now.", _told_s(error) or RETRY_AFTER_S) from None
+    except TimeoutError:
+        log.warning("the gateway did not answer in time")
+        raise Away("The gateway does not answer now.", RETRY_AFTER_S) from None
 
 
-def _retry_after_s(error: APIStatusError) -> float:
-    """Seconds only: the gateway sends no dates."""
-    try:
-        seconds = float(error.response.headers["retry-after"])
-    except (KeyError, ValueError):
-        return _RETRY_AFTER_S
-    return seconds if math.isfinite(seconds) and seconds > 0 else _RETRY_AFTER_S
+def _may_pass(status: int) -> bool:
+    return status in _PASSING or status >= 500
 
 
-def _read(what: type[T], content: bytes) -> T:
+def _passes(error: APIStatusError | APIConnectionError) -> bool:
+    """Whether the same question may be answered later. The gateway's own word counts first."""
+    if isinstance(error, APIConnectionError):
+        return True
+    told = error.response.headers.get("x-should-retry")
+    return told == "true" if told in ("true", "false") else _may_pass(error.status_code)
+
+
+def _told_s(error: APIStatusError | APIConnectionError) -> float | None:
+    """After how many seconds the gateway wants to be asked again, above 0; it sends no dates."""
+    if isinstance(error, APIConnectionError):
+        return None
+    for name, seconds in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
+        try:
+            told = float(error.response.headers[name]) * seconds
+        except (KeyError, ValueError):
+            continue
+        if math.isfinite(told) and told > 0:
+            return told
+    return None
+
+
+def _said(error: APIStatusError | APIConnectionError) -> str:
+    """For the log: the status and the gateway's code of it, or how the connection failed."""
+    if isinstance(error, APIConnectionError):
+        return f"nothing ({type(error).__name__})"
+    code = error.code if isinstance(error.code, str) and _CODE.fullmatch(error.code) else "without a code"
+    return f"{error.status_code} {code}"
+
+
+def _read(what: type[M], content: bytes) -> M:
     try:
         return what.model_validate_json(content)
     except ValidationError:

@@ -24,10 +24,11 @@ class Settings(BaseSettings):
     bot_log_level: str = "INFO"
 
     # Bounds.
-    bot_timeout_s: float = Field(30.0, gt=0)  # of an answer, with every retry
+    bot_timeout_s: float = Field(30.0, gt=0)  # of an answer, with its turn and every retry
     bot_connect_timeout_s: float = Field(2.0, gt=0)
     bot_retries: int = Field(3, ge=0, le=10)  # of a 429, a 5xx, a broken connection
     bot_most_open: int = Field(64, ge=1)  # questions to the gateway at once; more are refused with 503
+    bot_most_waiting: int = Field(4, ge=0)  # messages of one dialogue behind the one that is being answered
     bot_max_body_bytes: int = Field(1 << 16, ge=1024)
     bot_max_tokens: int = Field(128, ge=1)  # of an answer
     bot_prompt: str = _PROMPT

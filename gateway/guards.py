@@ -89,6 +89,12 @@ def may_train(caller: Caller) -> None:
         raise Forbidden("This needs a key of the role trainer or admin.")
 
 
+def may_read_metrics(caller: Caller) -> None:
+    """Raises Forbidden for a key that may not: they tell of everybody, what drift and reviews tell too."""
+    if not caller.oversees and caller.role is not Role.METRICS:
+        raise Forbidden("This needs a key of the role metrics, trainer or admin.")
+
+
 def may_ask_models(caller: Caller) -> None:
     """Raises Forbidden for a key that may only read metrics."""
     if caller.role is Role.METRICS:

@@ -7,7 +7,6 @@ stands behind the ports is chosen in wiring.py.
 Over 250 lines: every line that a chat or a grade can take is read here, one below the other.
 """
 
-import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
@@ -25,7 +24,6 @@ from gateway.domain import (
     CompletionStream,
     Grade,
     Masked,
-    Passage,
     Submission,
 )
 from gateway.drift.facts import Sighting
@@ -42,17 +40,6 @@ from gateway.readiness import Readiness
 from gateway.records import Graded, GradeRecord, Once
 from gateway.rubrics import RubricBook
 from gateway.tasks import all_of
-
-_READY_TIMEOUT_S = 10.0
-# With a schema: the first one costs the model server seconds, which no grade should pay.
-_READY_QUESTION = {
-    "messages": [{"role": "user", "content": "."}],
-    "max_tokens": 1,
-    "response_format": {
-        "type": "json_schema",
-        "json_schema": {"name": "ready", "schema": {"type": "object", "properties": {}}},
-    },
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +75,7 @@ class Gateway:
         shelves: Shelves,
         policy: Policy,
         traffic: Traffic,
+        readiness: Readiness,
     ) -> None:
         self._guards = guards
         self._catalog = catalog
@@ -96,7 +84,7 @@ class Gateway:
         self._shelves = shelves
         self._policy = policy
         self._traffic = traffic
-        self._readiness = Readiness(self._answer_something)
+        self._readiness = readiness
 
     # Chat completions
 
@@ -274,13 +262,6 @@ class Gateway:
         """Returns when the model has produced a token and masking worked a moment ago; raises what is wrong.
         Anybody may ask."""
         await self._readiness.confirm()
-
-    async def _answer_something(self) -> None:
-        # Never the same words: what was found in a text before is remembered, and no analyser would be asked.
-        await self._guards.masked([Passage(f"ready? {time.monotonic_ns()}")], "chat")
-        model = await self._backend.served_model()
-        question = orjson.dumps({"model": model.name, **_READY_QUESTION})
-        await self._backend.complete(question, _READY_TIMEOUT_S)
 
 
 def _unmasked(record: GradeRecord, masked: Masked, *, cached: bool) -> Graded:

@@ -1,12 +1,44 @@
-"""A check that anybody may ask for, and that is made seldom."""
+"""A check that anybody may ask for and that is made seldom: a token of the model, a text looked through."""
 
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
 
+import orjson
+
+from gateway.domain import MaskingPolicy, Passage
 from gateway.errors import GatewayError
+from gateway.ports import Analyzer, ChatBackend
 
 _FRESH_S = 2.0
+_TIMEOUT_S = 10.0
+# With a schema: the first one costs the model server seconds, which no grade should pay.
+_QUESTION = {
+    "messages": [{"role": "user", "content": "."}],
+    "max_tokens": 1,
+    "response_format": {
+        "type": "json_schema",
+        "json_schema": {"name": "ready", "schema": {"type": "object", "properties": {}}},
+    },
+}
+
+
+class Answering:
+    """Whether the model and masking answer. Give it ports that keep no account: nobody's request fails here.
+    Without an `analyzer` nothing is masked."""
+
+    def __init__(self, analyzer: Analyzer | None, policy: MaskingPolicy, backend: ChatBackend) -> None:
+        self._analyzer = analyzer
+        self._policy = policy
+        self._backend = backend
+
+    async def __call__(self) -> None:
+        if self._analyzer is not None:
+            # Never the same words: what was found in a text before is remembered.
+            await self._analyzer.analyze([Passage(f"ready? {time.monotonic_ns()}")], self._policy)
+        model = await self._backend.served_model()
+        question = orjson.dumps({"model": model.name, **_QUESTION})
+        await self._backend.complete(question, _TIMEOUT_S)
 
 
 class Readiness:

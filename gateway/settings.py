@@ -1,9 +1,13 @@
-"""Every setting of the gateway, read once from the environment. Nothing else reads it."""
+"""Every setting of the gateway, read once from the environment. Nothing else reads it.
+
+Over 250 lines: one setting below the other, so that there is one place to look for a name and its bounds.
+"""
 
 import re
 from functools import cached_property
 from pathlib import Path
 from typing import Literal
+from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -17,13 +21,16 @@ from gateway.grading.opinion import SecondOpinion
 from gateway.grading.routing import Choices, read_choices
 
 COURSE_KEY = "cu_prodml_hw_week13"  # printed in the course's materials, so it protects nothing
+_HTTP = re.compile(r"https?://[^\s/?#]+(?:/[^\s?#]*)?")
 _DATABASE = re.compile(r"sqlite:///(?!:memory:)[^?]+|postgres(?:ql)?://.+")
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
 class Settings(BaseSettings):
     # An address with a password in it must not be quoted by an error.
-    model_config = SettingsConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+    model_config = SettingsConfigDict(
+        extra="forbid", frozen=True, hide_input_in_errors=True, allow_inf_nan=False
+    )
 
     # The door.
     host: str = "127.0.0.1"
@@ -123,14 +130,17 @@ class Settings(BaseSettings):
     fraud_scenario_model_url: str = ""
 
     # Drift of the live traffic.
-    traffic_per_s: float = Field(5.0, ge=0)  # observations noted, at most, drawn evenly; 0: none
-    traffic_embeddings_per_s: float = Field(0.5, ge=0)  # of them whose masked text is embedded; 0: none
-    traffic_days: int = Field(30, ge=1)  # then the worker deletes them; references stay
+    traffic_per_s: float = Field(5.0, ge=0, le=1000)  # observations noted, at most, drawn evenly; 0: none
+    traffic_embeddings_per_s: float = Field(
+        0.5, ge=0, le=1000
+    )  # of them whose masked text is embedded; 0: none
+    traffic_days: int = Field(30, ge=1, le=3660)  # then the worker deletes them; references stay
     reports_url: str = "state/reports"  # drift reports: a folder or s3://bucket/prefix
 
     # The worker (`gateway worker`).
-    drift_every_s: float = Field(3600.0, ge=0)  # a comparison of each model with its reference; 0: on demand
-    drift_window_h: float = Field(24.0, gt=0)  # of traffic that is compared
+    # A comparison of each model with its reference; 0: on demand.
+    drift_every_s: float = Field(3600.0, ge=0, le=366 * 86_400)
+    drift_window_h: float = Field(24.0, gt=0, le=366 * 24)  # of traffic that is compared
     drift_timeout_s: float = Field(300.0, gt=0)  # of a comparison
     evidently_url: str = ""  # where reports are shown too, http://127.0.0.1:8502; empty: nowhere
     evidently_project: str = "grading-gateway"
@@ -203,6 +213,13 @@ class Settings(BaseSettings):
             raise ValueError("must be sqlite:///PATH or postgresql://USER:PASSWORD@HOST:PORT/NAME")
         return value
 
+    @field_validator("evidently_url", "otel_exporter_otlp_endpoint")
+    @classmethod
+    def an_address_or_none(cls, value: str) -> str:
+        if value and not _is_http(value):
+            raise ValueError("must be http://HOST:PORT or https://HOST:PORT, with a path or none")
+        return value
+
     @field_validator("grade_routes")
     @classmethod
     def known_routes(cls, value: str) -> str:
@@ -267,3 +284,11 @@ class Settings(BaseSettings):
                 "needs another (or ALLOW_DEMO_KEY=true on a closed network)"
             )
         return self
+
+
+def _is_http(address: str) -> bool:
+    try:
+        found = urlsplit(address)
+        return bool(_HTTP.fullmatch(address) and found.hostname) and found.port != 0
+    except ValueError:  # of a port that is none
+        return False

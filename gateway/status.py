@@ -2,6 +2,8 @@
 
 Everything that somebody else must answer is asked in the background, each within its time, so that the page
 answers when they do not.
+
+Over 250 lines: each look is read beside what is told of it.
 """
 
 import asyncio
@@ -47,6 +49,9 @@ class Queues(Protocol):
     async def waiting(self) -> Mapping[str, Waiting]:
         """By name: batch_items, training_jobs, reviews, drift_runs."""
 
+    async def writable(self) -> None:
+        """Raises StoreUnavailable while nothing can be written."""
+
 
 class LiveAnalyzer(Analyzer, Protocol):
     async def ready(self) -> bool:
@@ -62,7 +67,7 @@ class Gauges(Protocol):
     def queues(self, waiting: Mapping[str, int], oldest_s: Mapping[str, float]) -> None:
         """Of an empty queue the oldest is 0 s."""
 
-    def workers(self, count: int) -> None: ...
+    def workers(self, count: int | None) -> None: ...  # None: not known
 
     def agreed(self, found: Sequence[GraderAgreement]) -> None: ...
 
@@ -148,9 +153,7 @@ class Status:
             "prediction": self._watched.prediction(),
             "services": [asdict(service) for service in self._health.all()],
             "limits": {"requests_per_minute": caller.requests_per_minute, **self._limits},
-            "queue": {name: one.count for name, one in self._queue.items()}
-            if self._queue is not None
-            else None,
+            "queue": self._queue and {name: one.count for name, one in self._queue.items()},
             "slo": [{**asdict(one), "window_s": WINDOW_S} for one in self._slo.objectives()],
         }
 
@@ -200,8 +203,7 @@ class Status:
             {name: one.count for name, one in queue.items()},
             {name: one.oldest_s or 0.0 for name, one in queue.items()},
         )
-        if self._workers is not None:
-            self._gauges.workers(self._workers)
+        self._gauges.workers(self._workers)
 
     async def _list_models(self) -> None:
         self._models = await self._watched.catalog.up(WITHIN_S)
@@ -232,9 +234,11 @@ class Status:
             counted = await self._watched.queues.waiting()
         finally:
             self._queue = counted  # what is not known now is not told
+        await self._watched.queues.writable()
         return SEEN_UP
 
     async def _worker(self) -> Seen:
+        self._workers = None  # while it is not told
         self._workers = len(await self._watched.roll.alive(_ALIVE_S))
         if self._workers:
             return SEEN_UP

@@ -49,6 +49,7 @@ from gateway.ledger import GradeBook
 from gateway.masking import Masking
 from gateway.pipeline import Gateway, Policy, Shelves
 from gateway.ports import Artifacts, ChatBackend, Embedder
+from gateway.readiness import Answering, Readiness
 from gateway.rest.chat import chat_door
 from gateway.rest.door import App, Door, DoorPolicy
 from gateway.rest.observe import Observer
@@ -163,6 +164,8 @@ def assembled(
     """The service and its door over given backends."""
     metrics = Metrics(VERSION)
     calls = Calls(metrics, traces)
+    # The account is of what callers ask: for itself the gateway asks the plain ports.
+    plain_backend, plain_embedder = backend, embedder
     backend = ObservedChat(backend, calls)
     embedder = ObservedEmbedder(embedder, calls) if embedder else None
     found = Remembered(analyzer, settings.mask_cache_size) if settings.mask_cache_size else analyzer
@@ -176,14 +179,9 @@ def assembled(
     )
     metrics.places(lambda: guards.in_flight, settings.max_in_flight)
     classical = Classical(settings, database)
-    catalog = Catalog(
-        backend,
-        embedder,
-        unknown_model_fallback=settings.unknown_model_fallback,
-        trained=classical.champions.served_models,
-    )
+    catalog = _catalog(settings, backend, embedder, classical)
     drifting = Drifting(settings, database, metrics)
-    recorder = recorder_of(settings, database, embedder, metrics.traffic)
+    recorder = recorder_of(settings, database, plain_embedder, metrics.traffic)
     inference = Inference(guards, catalog, embedder, recorder, timeout_s=settings.llm_timeout_s)
     trained = classical.desks(guards, catalog, inference, recorder, calls)
     bounds = _bounds(settings)
@@ -199,6 +197,13 @@ def assembled(
         Shelves(book, grades, DatabaseAnswers(database), rubrics, artifacts),
         Policy(bounds, settings.grade_fallback, settings.choices, settings.llm_timeout_s),
         recorder,
+        Readiness(
+            Answering(
+                analyzer if settings.mask_personal_data else None,
+                settings.masking_policies["chat"],
+                plain_backend,
+            )
+        ),
     )
     results = DatabaseResults(database)
     pace = Pace(settings.batch_concurrency, settings.grade_lease_s)
@@ -221,12 +226,12 @@ def assembled(
     observer = Observer(metrics, traces)
     status = Status(
         Watched(
-            catalog,
-            backend,
-            embedder,
+            _catalog(settings, plain_backend, plain_embedder, classical),
+            plain_backend,
+            plain_embedder,
             analyzer,
             guards,
-            examiner.detector,
+            Examiner({}, plain_embedder, ExaminerPolicy(watch=settings.grade_watch)).detector,
             DatabaseQueues(database),
             DatabaseRoll(database, remote=bool(settings.datasets_remote)),
             trained.status.facts,
@@ -279,6 +284,17 @@ def assembled(
         RpcPolicy(settings.host, settings.rpc_max_bytes, settings.body_timeout_s, VERSION),
     )
     return Services(gateway, guards, observer, status, runner, recorder, classical, drifting, rpc, door)
+
+
+def _catalog(
+    settings: Settings, backend: ChatBackend, embedder: Embedder | None, classical: Classical
+) -> Catalog:
+    return Catalog(
+        backend,
+        embedder,
+        unknown_model_fallback=settings.unknown_model_fallback,
+        trained=classical.champions.served_models,
+    )
 
 
 def _examiner(

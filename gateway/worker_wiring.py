@@ -79,6 +79,7 @@ def assembled(
     data = Dvc(settings.datasets_dir, settings.datasets_remote, settings.s3, _STEP_S)
     weights = StoredWeights(settings.models_url, settings.s3)
     datasets, queue = DatabaseDatasets(database), DatabaseJobQueue(database)
+    rounds = _rounds(settings, database, drift, bench.owner)
     return Worker(
         Trainings(queue, datasets, data, engine, registry, weights, bench),
         Chores(DatabaseChores(database), data, bench.owner, remote=remote, lease_s=_STEP_S),
@@ -88,7 +89,7 @@ def assembled(
         bench,
         settings.training_engine,
         Rhythm(sync_s=settings.registry_sync_s),
-        {"drift": _rounds(settings, database, drift, bench.owner).step},
+        {"drift": rounds.step, "old traffic": rounds.tidy},
     )
 
 

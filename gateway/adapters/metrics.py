@@ -1,13 +1,14 @@
 """Every metric of the gateway: the one list, and how each is told. docs/metrics.md says what they mean.
 
-No label holds a caller's text, rubric names excepted; each has a bound. `labels()` takes a lock and a
-dictionary walk, so what a request tells is told to children that are kept.
+No label holds a caller's text, but for two names that trainers give, a rubric's and a trained model's; each
+has a bound. `labels()` takes a lock and a dictionary walk, so what a request tells is told to children that
+are kept.
 
 Over 250 lines: one metric below the other, and then what tells them.
 """
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from prometheus_client import (
     CollectorRegistry,
@@ -15,13 +16,16 @@ from prometheus_client import (
     Gauge,
     Histogram,
     Info,
+    Metric,
     PlatformCollector,
     ProcessCollector,
+    disable_created_metrics,
 )
 
 from gateway.domain import KINDS, OPTIONAL_KINDS, Usage
 from gateway.drift.facts import DriftRun, ModelTraffic, RunState
 from gateway.errors import Code
+from gateway.examiner import REASONS
 from gateway.grading.reply import Fault
 from gateway.records import Graded
 from gateway.reviews import GraderAgreement
@@ -60,10 +64,25 @@ class _Names:
         return name
 
 
+class _Known(Gauge):
+    """Without labels, and without a series while it is not known."""
+
+    known = False
+
+    def collect(self) -> Iterable[Metric]:
+        families = list(super().collect())
+        if not self.known:
+            for family in families:
+                family.samples.clear()
+        return families
+
+
 class Metrics:
     """What is told from the event loop alone: a scrape never sees a half of what belongs together."""
 
     def __init__(self, version: str) -> None:
+        # Of each counter and histogram a series more, of when it began, that nobody asks for.
+        disable_created_metrics()  # type: ignore[no-untyped-call]
         self.registry = registry = CollectorRegistry()
 
         def counter(name: str, says: str, *labels: str) -> Counter:
@@ -139,7 +158,7 @@ class Metrics:
         self._queue_oldest = gauge(
             "gateway_queue_oldest_seconds", "How long the first of a queue has waited.", "queue"
         )
-        self._workers = gauge("gateway_workers", "Workers that reported within 30 s.")
+        self._workers = _Known("gateway_workers", "Workers that reported within 30 s.", registry=registry)
         # Drift.
         self._traffic = counter(
             "gateway_traffic", "Answers seen for drift, by what became of them.", "outcome"
@@ -150,7 +169,9 @@ class Metrics:
         self._drift_threshold = gauge(
             "gateway_drift_threshold", "Where that column's drift begins.", "model", "column"
         )
-        self._drift_alarm = gauge("gateway_drift_alarm", "1 when the last comparison found drift.", "model")
+        self._drift_alarm = gauge(
+            "gateway_drift_alarm", "1 when the last comparison that found anything found drift.", "model"
+        )
         self._drift_at = gauge(
             "gateway_drift_run_timestamp_seconds", "When the last comparison ended.", "model"
         )
@@ -166,7 +187,6 @@ class Metrics:
         self._models = _Names(_MOST_MODELS)
         self._request_children: dict[tuple[str, int, Code | None], tuple[Counter, Histogram]] = {}
         self._model_children: dict[tuple[str, str], tuple[Counter, Histogram]] = {}
-        self._compared: dict[str, DriftRun] = {}  # by model, the last that came to a finding
         self._failed_runs: frozenset[str] | None = None  # None: nobody has looked yet
         self._prompt_tokens = self._tokens.labels("prompt")
         self._completion_tokens = self._tokens.labels("completion")
@@ -179,6 +199,7 @@ class Metrics:
         for fault in Fault:
             self._faults.labels(fault.name.lower())
         for counter, labels in (
+            (self._reasons, (*REASONS, "fallback")),
             (self._repairs, ("mended", "failed")),
             (self._retries, ("batch_item", "embeddings")),
             (self._traffic, ("noted", "sampled_out", "dropped")),
@@ -311,9 +332,10 @@ class Metrics:
         _show(self._queue, waiting)
         _show(self._queue_oldest, oldest_s)
 
-    def workers(self, count: int) -> None:
-        """Workers that reported a moment ago."""
-        self._workers.set(count)
+    def workers(self, count: int | None) -> None:
+        """Workers that reported a moment ago; None: not known."""
+        self._workers.known = count is not None
+        self._workers.set(count or 0)
 
     def services(self, up: Mapping[str, bool]) -> None:
         """What answered at the last look. What is not configured is not told."""
@@ -326,25 +348,22 @@ class Metrics:
         self._traffic.labels(outcome).inc(count)
 
     def drifted(self, found: Sequence[ModelTraffic]) -> None:
-        """The last comparison of each model. One that failed, or had too few rows, leaves what the one before
-        it found; models that are gone are no longer shown."""
-        last = [(one.model, one.last_run) for one in found if one.last_run is not None][:_MOST_MODELS]
-        failed = frozenset(run.id for _, run in last if run.state is RunState.FAILED)
+        """What the last comparison found that found something: one that failed, or had too few rows, leaves
+        it standing. Shown is what was found of the reference that counts, of models that have one; when, by
+        the last run that did not fail, since too little traffic to say anything is an answer too."""
+        runs = [one.last_run for one in found if one.last_run is not None]
+        failed = frozenset(run.id for run in runs if run.state is RunState.FAILED)
         if self._failed_runs is not None:  # those that failed before this process began are none of its
             self._drift_failures.inc(len(failed - self._failed_runs))
         self._failed_runs = failed
-        known = self._compared | {model: run for model, run in last if run.state is RunState.SUCCEEDED}
-        self._compared = {model: known[model] for model, _ in last if model in known}
         for gauge in (self._drift_score, self._drift_threshold, self._drift_alarm, self._drift_at):
             gauge.clear()
-        for model, run in last:
-            compared = self._compared.get(model)
-            if compared is not None:
-                self._show_drift(model, compared)
-            # Too little traffic to say anything is an answer too: the schedule runs.
-            answered = compared if run.state is RunState.FAILED else run
-            if answered and answered.ended_at is not None:
-                self._drift_at.labels(model).set(answered.ended_at.timestamp())
+        compared = [(one, one.reference.id) for one in found if one.reference is not None]
+        for one, reference_id in compared[:_MOST_MODELS]:
+            if one.last_finding is not None and one.last_finding.reference_id == reference_id:
+                self._show_drift(one.model, one.last_finding)
+            if one.answered_at is not None:
+                self._drift_at.labels(one.model).set(one.answered_at.timestamp())
 
     def _show_drift(self, model: str, run: DriftRun) -> None:
         for column in run.columns:

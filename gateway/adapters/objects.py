@@ -10,6 +10,7 @@ import asyncio
 import os
 import re
 import stat
+import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -29,6 +30,8 @@ _CONNECT_S, _ASK_S, _CARRY_S = 3.0, 10.0, 120.0
 _PIECE = 64 << 10  # bytes of a file that are not silence
 _PAGE = 1000  # objects that are listed at once
 _FOLDER_THREADS = 4
+_PART = re.compile(r"\.[0-9a-f]{32}\.part")  # a file that is being written
+_ABANDONED_S = 86_400.0  # a file that is written for so long is written by nobody
 _RETRIES = 1
 
 
@@ -237,11 +240,18 @@ def _read(path: Path) -> tuple[bytes, Stamp] | None:
 
 
 def _put_before(root: Path, moment: float) -> list[str]:
+    """Nobody else walks over the folder: what a writer left who was killed goes by the way."""
     found = []
     with suppress(FileNotFoundError), os.scandir(root) as entries:
         for entry in entries:
             with suppress(FileNotFoundError):  # another process deletes too
-                if entry.is_file() and entry.stat().st_mtime < moment:
+                if not entry.is_file():
+                    continue
+                put = entry.stat().st_mtime
+                if _PART.fullmatch(entry.name):
+                    if put < time.time() - _ABANDONED_S:
+                        Path(entry.path).unlink()
+                elif put < moment:
                     found.append(entry.name)
     return found
 

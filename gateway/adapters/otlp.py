@@ -7,6 +7,7 @@ it began in.
 
 import asyncio
 import re
+import time
 from collections.abc import Mapping
 from contextvars import ContextVar
 
@@ -35,7 +36,7 @@ class OtlpTraces:
 
     def __init__(self, endpoint: str, service: str, version: str, share: float) -> None:
         """`endpoint`: a collector's base, as http://127.0.0.1:4318. `share` of the traces that begin here;
-        whether a caller's own is kept, the caller says."""
+        whether a caller's own is kept, the caller says: somebody with a key."""
         self._exporter = OTLPSpanExporter(f"{endpoint.rstrip('/')}/v1/traces", timeout=_SEND_TIMEOUT_S)
         self._provider = TracerProvider(
             sampler=ParentBased(TraceIdRatioBased(share)),
@@ -53,8 +54,10 @@ class OtlpTraces:
         self._tracer = self._provider.get_tracer("gateway", version)
         self._now: ContextVar[trace.Span | None] = ContextVar("span", default=None)
 
-    def request(self, name: str, told: Told, traceparent: str | None, /) -> Span:
-        return self._begun(name, SpanKind.SERVER, told, _caller_span(traceparent))
+    def request(self, name: str, told: Told, traceparent: str | None, began: float | None = None, /) -> Span:
+        ago_s = 0.0 if began is None else time.perf_counter() - began
+        start_ns = time.time_ns() - int(ago_s * 1e9)
+        return self._begun(name, SpanKind.SERVER, told, _caller_span(traceparent), start_ns)
 
     def work(self, name: str, /) -> Span:
         return self._begun(name, SpanKind.INTERNAL, {}, None)
@@ -81,10 +84,12 @@ class OtlpTraces:
         except TimeoutError:
             self._exporter.shutdown()  # type: ignore[no-untyped-call]  # which ends its waiting for a collector that is down
 
-    def _begun(self, name: str, kind: SpanKind, told: Told, parent: trace.Span | None) -> Span:
+    def _begun(
+        self, name: str, kind: SpanKind, told: Told, parent: trace.Span | None, start_ns: int | None = None
+    ) -> Span:
         # Without a parent an empty context, not the ambient one, which is nobody's here.
         around = trace.set_span_in_context(parent or trace.INVALID_SPAN, _NOTHING_AROUND)
-        return _Kept(self._tracer.start_span(name, around, kind, told), self._now)
+        return _Kept(self._tracer.start_span(name, around, kind, told, start_time=start_ns), self._now)
 
 
 _NOTHING_AROUND = trace.set_span_in_context(trace.INVALID_SPAN)

@@ -37,8 +37,10 @@ class Span(Protocol):
 class Traces(Protocol):
     """Never raises and never waits."""
 
-    def request(self, name: str, told: Told, traceparent: str | None, /) -> Span:
-        """What a caller asked for; it belongs to the caller's own trace where `traceparent` is one."""
+    def request(self, name: str, told: Told, traceparent: str | None, began: float | None = None, /) -> Span:
+        """What a caller who was let in asked for. It belongs to the caller's own trace where `traceparent` is
+        one, and then it is theirs to say whether it is kept. `began`: time.perf_counter() at its head, or
+        None for now."""
 
     def work(self, name: str, /) -> Span:
         """What the gateway does without a caller; a trace of its own."""

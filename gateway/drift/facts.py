@@ -111,6 +111,8 @@ class ModelTraffic:
     newest: datetime | None
     reference: Reference | None  # the newest
     last_run: DriftRun | None  # the newest that is over
+    last_finding: DriftRun | None  # the newest that succeeded: a later one that came to nothing takes nothing
+    answered_at: datetime | None  # when the newest that did not fail ended
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """What is measured of a text and an answer before the text is forgotten."""
 
 import re
+from collections.abc import Sequence
 from datetime import datetime
 
 from gateway.drift.facts import Observation, Sighting
@@ -11,6 +12,7 @@ _NAMES = {"ru": RUSSIAN, "russian": RUSSIAN, "en": ENGLISH, "english": ENGLISH}
 _FORMS = frozenset({"text", "plain", "markdown"})  # callers name them where a language is asked for
 _TOLD_BY = 500  # characters: the language of a text is that of its beginning (0.05 ms)
 _LONGEST_LABEL = 200  # characters
+_LARGEST_HALF = 65_504
 _PLACEHOLDER = re.compile(r"<[A-Z][A-Z_]*_[0-9]+_[0-9a-z]+>")  # Latin letters that are not the text's own
 _LETTERS = re.compile(r"[^\W\d_]+")
 _CYRILLIC = re.compile(r"[\u0400-\u04ff]+")
@@ -44,6 +46,11 @@ def language_of(text: str, said: str | None = None) -> str:
     shares = {RUSSIAN: _count(_CYRILLIC, beginning), ENGLISH: _count(_LATIN, beginning)}
     likely = max(shares, key=lambda language: shares[language])
     return likely if shares[likely] * 2 > letters else OTHER
+
+
+def keepable(vector: Sequence[float]) -> bool:
+    """Whether it can be kept as half floats."""
+    return bool(vector) and all(abs(one) <= _LARGEST_HALF for one in vector)  # NaN is not
 
 
 def _count(pattern: re.Pattern[str], text: str) -> int:

@@ -90,6 +90,9 @@ class DriftQueue(Protocol):
     async def reports_in_use(self) -> set[str]:
         """Of the runs that are kept."""
 
+    async def forget_report(self, sha256: str) -> None:
+        """The runs that have it have none any more; their figures stay."""
+
 
 class Reports(Protocol):
     """HTML reports by their sha256. Fails closed with StoreUnavailable."""

@@ -18,7 +18,7 @@ from random import Random
 
 from gateway.domain import Output, ServedModel
 from gateway.drift.facts import Observation, Sighting
-from gateway.drift.features import measured
+from gateway.drift.features import keepable, measured
 from gateway.drift.ports import TrafficLog
 from gateway.drift.sampling import Reservoir, fairly, whole
 from gateway.errors import ContextLengthExceeded, GatewayError, InvalidRequest, ModelNotFound
@@ -180,7 +180,7 @@ async def _vector(embedder: Embedder, encoder: ServedModel, text: str) -> tuple[
     while True:
         try:
             vectors, _ = await embedder.embed([text], _EMBED_S, encoder)
-            return tuple(vectors[0])
+            return tuple(vectors[0]) if keepable(vectors[0]) else None
         except ContextLengthExceeded:
             if len(text) < _FEWEST_CHARS:
                 return None

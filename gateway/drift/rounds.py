@@ -17,6 +17,7 @@ log = logging.getLogger(__name__)
 FEWEST_ROWS = 100  # on either side; with fewer nothing can be said
 _SCHEDULE_S = 10.0  # how soon a run that is due by schedule is queued
 _TIDY_S = 3600.0
+_TIDY_TIMEOUT_S = 600.0
 _UNUSED = timedelta(days=1)  # then a report of no run is nobody's who is still at work
 
 
@@ -55,7 +56,6 @@ class Rounds:
         """Does what is due next; False: nothing is. Raises GatewayError when the store is down: what was
         begun is left to its lease."""
         await self._schedule()
-        await self._tidy()
         run = await self._queue.lease(self._owner, self._terms.lease_s)
         if run is None:
             return False
@@ -70,6 +70,21 @@ class Rounds:
         if over is None or not await self._queue.finish(over, self._owner):
             log.warning("a comparison was lost to another worker")
         return True
+
+    async def tidy(self) -> bool:
+        """Deletes what is old, once an hour; a step of its own, for as long as the place of the reports hangs
+        comparisons go on. What fails is tried again an hour later. Raises GatewayError; False: nothing is
+        left to do now."""
+        now = time.monotonic()
+        if now - self._tidied_at < _TIDY_S:
+            return False
+        self._tidied_at = now
+        try:
+            async with asyncio.timeout(_TIDY_TIMEOUT_S):
+                await self._tidied(datetime.now(UTC))
+        except TimeoutError:
+            log.warning("tidying up after drift takes longer than it may")
+        return False
 
     async def _schedule(self) -> None:
         now = time.monotonic()
@@ -124,17 +139,14 @@ class Rounds:
             log.warning("a drift report could not be kept: %s", error.code.value)
             return None
 
-    async def _tidy(self) -> None:
-        """Once an hour. What fails is tried again an hour later."""
-        now = time.monotonic()
-        if now - self._tidied_at < _TIDY_S:
-            return
-        self._tidied_at = now
-        today = datetime.now(UTC)
+    async def _tidied(self, today: datetime) -> None:
         await self._traffic.prune(today - self._terms.keep)
         old = set(await self._reports.put_before(today - self._terms.keep))
-        unused = set(await self._reports.put_before(today - _UNUSED)) - await self._queue.reports_in_use()
-        for report in old | unused:
+        aged = set(await self._reports.put_before(today - _UNUSED))
+        used = await self._queue.reports_in_use()
+        for report in old | (aged - used):
+            if report in used:  # nobody is shown a way to what is gone
+                await self._queue.forget_report(report)
             await self._reports.delete(report)
 
 

@@ -72,7 +72,7 @@ class Door:
         request_id = given.decode() if _REQUEST_ID.fullmatch(given) else os.urandom(16).hex()
         exchange = Exchange(request_id, scope["method"], scope["path"])
         answer = _Answer(exchange, send, receive)
-        with self._observer.watching(exchange, headers.get(b"traceparent")):
+        with self._observer.watching(exchange):
             try:
                 await self._let_in(scope, receive, answer, headers)
             except GatewayError as error:
@@ -96,6 +96,7 @@ class Door:
             return
         exchange.caller = self._guards.known(_key(headers))
         exchange.quota = self._guards.admit(exchange.caller)
+        self._observer.let_in(exchange, headers.get(b"traceparent"))
         if exchange.caller.role is Role.METRICS and path != "/metrics":
             raise Forbidden("This key may read metrics only.")
         if path == UPLOAD_PATH and exchange.method == "POST":

@@ -115,6 +115,7 @@ def traffic_answer(traffic: ModelTraffic) -> dict[str, Any]:
         "newest": _seconds(traffic.newest),
         "reference": reference_answer(traffic.reference) if traffic.reference else None,
         "last_run": run_answer(traffic.last_run) if traffic.last_run else None,
+        "last_finding": run_answer(traffic.last_finding) if traffic.last_finding else None,
     }
 
 

@@ -7,7 +7,7 @@ import asyncio
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
@@ -34,7 +34,6 @@ class Exchange:
     method: str
     path: str = field(repr=False)
     started: float = field(default_factory=time.perf_counter)
-    trace_id: str | None = None  # where traces are kept
     caller: Caller | None = None
     quota: Quota | None = None
     status: int = 0  # 0: no answer was begun
@@ -44,6 +43,8 @@ class Exchange:
     usage: Usage = field(default_factory=Usage)
     client_left: bool = False
     over: bool = False  # its last byte was sent, or its account was taken
+    span: Span = NO_SPAN  # once its caller was let in
+    spans: ExitStack = field(default_factory=ExitStack, repr=False)  # what ends with it
     route: str = field(init=False)  # the path's template
 
     def __post_init__(self) -> None:
@@ -63,17 +64,22 @@ class Observer:
         self._lines: list[bytes] = []
 
     @contextmanager
-    def watching(self, exchange: Exchange, traceparent: bytes | None) -> Iterator[None]:
+    def watching(self, exchange: Exchange) -> Iterator[None]:
         """For as long as an exchange lasts; takes the account of it then."""
-        with self._span(exchange, traceparent) as span:
-            exchange.trace_id = span.trace_id
+        with exchange.spans:
             try:
                 yield
             finally:
                 self.done(exchange)
+                span = exchange.span
                 span.tell({"http.response.status_code": _status(exchange)})
                 if exchange.status >= 500 or (exchange.code and exchange.status < 400):
                     span.fail(exchange.code or str(exchange.status))
+
+    def let_in(self, exchange: Exchange, traceparent: bytes | None) -> None:
+        """Its caller was: now it has a span, as of its head. Before, anybody could fill what waits for the
+        collector, and write trace ids into the log."""
+        exchange.span = exchange.spans.enter_context(self._span(exchange, traceparent))
 
     def _span(self, exchange: Exchange, traceparent: bytes | None) -> Span:
         """By https://opentelemetry.io/docs/specs/semconv/http/http-spans/, but for `url.path`: a path as
@@ -87,7 +93,8 @@ class Observer:
             "gateway.request_id": exchange.request_id,
         }
         name = f"{exchange.method} {exchange.route}"
-        return self._traces.request(name, told, traceparent.decode("latin-1") if traceparent else None)
+        parent = traceparent.decode("latin-1") if traceparent else None
+        return self._traces.request(name, told, parent, exchange.started)
 
     def done(self, exchange: Exchange) -> None:
         """Takes the account of a finished exchange."""
@@ -110,7 +117,7 @@ class Observer:
             "level": "info" if status < 500 else "error",
             "event": "request",
             "request_id": exchange.request_id,
-            "trace_id": exchange.trace_id,
+            "trace_id": exchange.span.trace_id,
             "key_id": exchange.caller.key_id if exchange.caller else None,
             "method": exchange.method,
             "route": exchange.route,

@@ -18,6 +18,7 @@ from gateway.classical import ClassicalDesks
 from gateway.domain import Caller, ServedModel, Usage
 from gateway.drift.desk import DriftDesk
 from gateway.errors import GatewayError, InvalidRequest, MethodNotAllowed, NotFound
+from gateway.guards import may_read_metrics
 from gateway.inference import Inference
 from gateway.masking import Masking
 from gateway.pipeline import Gateway
@@ -118,8 +119,9 @@ def pages(desks: Desks, told: Metrics, bounds: Bounds, max_instances: int) -> Fa
         return Json({"status": "ready"})
 
     @app.get("/metrics", tags=["operations"])
-    async def metrics() -> Response:
+    async def metrics(caller: CallerOf) -> Response:
         """Prometheus text."""
+        may_read_metrics(caller)
         return Response(generate_latest(told.registry), media_type=CONTENT_TYPE_LATEST)
 
     @app.get("/v1/status", tags=["operations"])

@@ -4,14 +4,14 @@ import hashlib
 import re
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from google.protobuf.message import Message
 
 from gateway.adapters.metrics import Metrics
-from gateway.adapters.tracing import Traces
+from gateway.adapters.tracing import NO_SPAN, Span, Traces
 from gateway.domain import Caller, Quota, Usage
 from gateway.errors import Code, InvalidRequest
 from gateway.records import Once
@@ -29,7 +29,6 @@ class Call:
     method: str  # /package.Service/Method when it is one of ours
     metadata: Mapping[str, str] = field(repr=False)
     started: float = field(default_factory=time.perf_counter)
-    trace_id: str | None = None  # where traces are kept
     admitted: Caller | None = None
     quota: Quota | None = None
     status: str = "CANCELLED"  # until an answer was sent
@@ -37,6 +36,8 @@ class Call:
     stream: bool = False
     masked: Mapping[str, int] = field(default_factory=dict)  # distinct values, by kind
     usage: Usage = field(default_factory=Usage)
+    span: Span = NO_SPAN  # once its caller was let in
+    spans: ExitStack = field(default_factory=ExitStack, repr=False)  # what ends with it
 
     @property
     def caller(self) -> Caller:
@@ -74,18 +75,22 @@ class CallLog:
     @contextmanager
     def watching(self, call: Call) -> Iterator[None]:
         """For as long as a call lasts; takes the account of it then."""
-        # https://opentelemetry.io/docs/specs/semconv/rpc/grpc/
-        name = call.method.removeprefix("/")
-        told = {"rpc.system.name": "grpc", "rpc.method": name, "gateway.request_id": call.request_id}
-        with self._traces.request(name, told, call.metadata.get("traceparent")) as span:
-            call.trace_id = span.trace_id
+        with call.spans:
             try:
                 yield
             finally:
-                span.tell({"rpc.response.status_code": call.status})
+                call.span.tell({"rpc.response.status_code": call.status})
                 if call.status in _FAILED:
-                    span.fail(call.code or call.status)
+                    call.span.fail(call.code or call.status)
                 self._done(call)
+
+    def let_in(self, call: Call) -> None:
+        """Its caller was: now it has a span, as of its head. Whoever has no key makes none."""
+        # https://opentelemetry.io/docs/specs/semconv/rpc/grpc/
+        name = call.method.removeprefix("/")
+        told = {"rpc.system.name": "grpc", "rpc.method": name, "gateway.request_id": call.request_id}
+        span = self._traces.request(name, told, call.metadata.get("traceparent"), call.started)
+        call.span = call.spans.enter_context(span)
 
     def _done(self, call: Call) -> None:
         seconds = time.perf_counter() - call.started
@@ -101,7 +106,7 @@ class CallLog:
                 "level": "error" if call.status in ("INTERNAL", "UNAVAILABLE") else "info",
                 "event": "call",
                 "request_id": call.request_id,
-                "trace_id": call.trace_id,
+                "trace_id": call.span.trace_id,
                 "key_id": call.admitted.key_id if call.admitted else None,
                 "method": call.method,
                 "status": call.status,

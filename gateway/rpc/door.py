@@ -133,6 +133,7 @@ class Door(grpc.GenericRpcHandler):
             return procedure
         call.admitted = self._guards.known(_key(call.metadata))
         call.quota = self._guards.admit(call.admitted)
+        self._calls.let_in(call)
         if call.admitted.role is Role.METRICS:
             raise Forbidden("This key may read metrics only.")
         if procedure is None:

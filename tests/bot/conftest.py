@@ -3,17 +3,18 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import aiohttp
 import pytest
+import uvicorn
 from aiohttp import web
 
-from bot.app import app
+from bot.app import App, app
 from bot.settings import Settings
-from tests.fakes import completion, listening, serving
+from tests.fakes import completion, listening
 from tests.gateway.conftest import migrated, start
 
 __all__ = ["migrated", "start"]  # a real gateway, for the test that has one
@@ -42,7 +43,13 @@ def refuses(status: int, code: str = "overloaded", *, retry: bool = True, after_
 
 
 async def hangs(_: web.Request) -> web.StreamResponse:
-    await asyncio.sleep(60)
+    await asyncio.Event().wait()
+    raise AssertionError
+
+
+async def breaks_off(request: web.Request) -> web.StreamResponse:
+    assert request.transport is not None
+    request.transport.close()
     return web.Response()
 
 
@@ -113,6 +120,26 @@ class Bot:
         )
 
 
+@asynccontextmanager
+async def _serving(door: App) -> AsyncIterator[str]:
+    """The bot over a real socket, in this event loop. uvicorn's own shutdown() waits a tenth of a second,
+    which was half of these tests' time."""
+    config = uvicorn.Config(door, port=0, http="httptools", lifespan="on", log_config=None, access_log=False)
+    config.load()
+    server = uvicorn.Server(config)
+    server.lifespan = config.lifespan_class(config)
+    await server.startup()
+    try:
+        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+    finally:
+        for listener in server.servers:
+            listener.close()
+        for connection in list(server.server_state.connections):
+            connection.shutdown()
+        await server.lifespan.shutdown()
+        await asyncio.gather(*server.server_state.tasks, return_exceptions=True)
+
+
 @pytest.fixture
 async def start_bot() -> AsyncIterator[Callable[..., Any]]:
     """Starts a bot with the settings given; everything is closed with the test."""
@@ -122,7 +149,7 @@ async def start_bot() -> AsyncIterator[Callable[..., Any]]:
             wire = Wire()
             base = settings.pop("proxy_url", None) or await stack.enter_async_context(listening(wire.app()))
             chosen = Settings(open_ai_api_key=KEY, proxy_url=base, **settings)
-            url = await stack.enter_async_context(serving(app(chosen), lifespan="on"))
+            url = await stack.enter_async_context(_serving(app(chosen)))
             http = await stack.enter_async_context(aiohttp.ClientSession())
             return Bot(url, wire, http)
 

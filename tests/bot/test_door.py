@@ -13,7 +13,8 @@ import aiohttp
 import pytest
 
 from bot import app as module
-from tests.bot.conftest import Bot, hangs, refuses, says
+from bot import gateway as gateway_module
+from tests.bot.conftest import Bot, breaks_off, hangs, refuses, says
 from tests.fakes import completion
 
 CANARY = "Ivanova-7731"
@@ -104,13 +105,40 @@ async def test_a_caller_who_leaves_does_not_take_the_answer_along(bot: Bot) -> N
         return await says(completion("Late."))(_)
 
     bot.wire.turns = [slow]
-    leaving = asyncio.create_task(bot.message())
+    leaving, staying = (asyncio.create_task(bot.message()) for _ in range(2))
     await bot.wire.arrived.wait()
     leaving.cancel()
     await asyncio.gather(leaving, return_exceptions=True)
+    assert (await bot.get("/healthz"))[0] == 200
     released.set()
-    assert (await bot.message())[1]["new_msg_text"] == "Late."
+    assert (await staying)[1]["new_msg_text"] == "Late."
     assert len(bot.wire.chats) == 1
+
+
+@pytest.mark.parametrize("path", ["/get_message", "/predict"])
+async def test_what_nobody_waits_for_is_given_up_and_frees_its_place(
+    start_bot: Callable[..., Any], path: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    bot: Bot = await start_bot(bot_most_open=1)
+    given_up = asyncio.Event()
+
+    async def slow(_: Any) -> Any:
+        try:
+            return await hangs(_)
+        finally:
+            given_up.set()
+
+    bot.wire.turns = [slow]
+    ask = bot.message if path == "/get_message" else bot.predict
+    caplog.set_level("INFO", "bot")
+    leaving = asyncio.create_task(ask())
+    await bot.wire.arrived.wait()
+    leaving.cancel()
+    async with asyncio.timeout(20):  # less than the bot's deadline
+        await asyncio.gather(leaving, return_exceptions=True)
+        await given_up.wait()
+    assert (await ask())[0] == 200
+    assert any(line.startswith(f"{path} 499 ") for line in caplog.messages)
 
 
 # When the gateway does not answer
@@ -136,6 +164,38 @@ async def test_a_gateway_that_stays_overloaded_is_told_with_its_time(start_bot: 
         assert answer == {"code": "gateway_unavailable", "message": "The gateway does not answer now."}
         assert len(bot.wire.asked) == calls
     assert (await bot.message())[0] == 200  # a failure is not remembered
+
+
+async def test_a_refusal_for_longer_than_there_is_time_is_told_at_once(
+    start_bot: Callable[..., Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    bot: Bot = await start_bot(bot_timeout_s=20)
+    caplog.set_level("INFO", "bot")
+    for ask in (bot.message, bot.predict):
+        bot.wire.asked.clear()
+        bot.wire.turns = [refuses(429), refuses(429, f"rate_limited {CANARY}", after_ms=25_000)]
+        async with asyncio.timeout(15):
+            status, answer, headers = await ask()
+        assert (status, answer["code"], headers["retry-after"]) == (503, "gateway_unavailable", "25")
+        assert len(bot.wire.asked) == 2
+    assert "the gateway answered 429 overloaded" in caplog.text
+    assert CANARY not in caplog.text  # what is no code of a gateway's is somebody's words
+
+
+async def test_what_the_gateway_says_will_not_pass_is_asked_once(bot: Bot) -> None:
+    bot.wire.turns = [refuses(503, "model_unavailable", retry=False)]
+    assert (await bot.message())[0] == 503
+    assert len(bot.wire.asked) == 1
+
+
+@pytest.mark.parametrize("fault", [breaks_off, says({}, 500), says({}, 429, **{"retry-after": "soon"})])
+async def test_a_fault_without_a_time_is_asked_again_a_little_later(
+    bot: Bot, monkeypatch: pytest.MonkeyPatch, fault: Any
+) -> None:
+    monkeypatch.setattr(gateway_module, "_FIRST_PAUSE_S", 0.01)
+    bot.wire.turns = [fault, fault]
+    assert (await bot.message())[0] == 200
+    assert len(bot.wire.asked) == 3
 
 
 async def test_a_gateway_that_hangs_costs_the_deadline_and_no_more(start_bot: Callable[..., Any]) -> None:

@@ -38,6 +38,60 @@ def test_a_wrong_setting_is_one_sentence_and_exit_code_2() -> None:
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize("name", ["EVIDENTLY_URL", "OTEL_EXPORTER_OTLP_ENDPOINT"])
+def test_an_address_that_is_none_is_one_sentence_and_exit_code_2(name: str) -> None:
+    done = run("serve", **{name: "127.0.0.1:4318"})
+    told = f"setting {name}: must be http://HOST:PORT or https://HOST:PORT, with a path or none\n"
+    assert (done.returncode, done.stderr) == (2, told)
+
+
+ADDRESSES = [
+    "nonsense",
+    "ftp://x",
+    "http://",
+    "http://a:b",
+    "http://a:70000",
+    "http://a b",
+    "http://a/?b",
+    "//a",
+]
+
+
+@pytest.mark.parametrize("name", ["evidently_url", "otel_exporter_otlp_endpoint"])
+def test_addresses_are_of_http(name: str) -> None:
+    for address in ("", "http://127.0.0.1:8502", "https://traces.example.org/otlp", "http://[::1]:4318/"):
+        assert getattr(Settings(**{name: address}), name) == address
+    for address in ADDRESSES:
+        with pytest.raises(ValidationError, match="must be http://"):
+            Settings(**{name: address})
+
+
+FLOATS = [name for name, field in Settings.model_fields.items() if field.annotation is float]
+
+
+@pytest.mark.parametrize("name", FLOATS)
+def test_a_number_is_finite(name: str) -> None:
+    for value in ("inf", "-inf", "nan"):
+        with pytest.raises(ValidationError):
+            Settings(**{name: value})
+
+
+@pytest.mark.parametrize(
+    ("name", "most"),
+    [
+        ("traffic_per_s", 1000),
+        ("traffic_embeddings_per_s", 1000),
+        ("traffic_days", 3660),
+        ("drift_every_s", 366 * 86_400),
+        ("drift_window_h", 366 * 24),
+    ],
+)
+def test_what_is_kept_and_compared_has_a_bound(name: str, most: int) -> None:
+    assert getattr(Settings(**{name: most}), name) == most
+    with pytest.raises(ValidationError):
+        Settings(**{name: most + 1})
+
+
 def test_keys_are_added_listed_and_revoked_from_the_command_line(tmp_path: Path) -> None:
     file = str(tmp_path / "keys.json")
     added = run("keys", "add", "bot", "--role", "grader", API_KEYS_FILE=file)

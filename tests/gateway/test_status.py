@@ -36,6 +36,7 @@ class Peer:
     def __init__(self) -> None:
         self.fault: Exception | None = None
         self.hangs = False
+        self.read_only = False
         self.asked = 0
 
     async def answer(self) -> None:
@@ -57,6 +58,10 @@ class Peer:
         await self.answer()
         return {"reviews": Waiting(2, 7.5), "drift_runs": Waiting(0, None)}
 
+    async def writable(self) -> None:
+        if self.read_only:
+            raise StoreUnavailable("The store cannot be written.")
+
     async def detector(self) -> str:
         await self.answer()
         return "injection-detector@1"
@@ -73,7 +78,7 @@ class Shown:
         self.up: dict[str, bool] = {}
         self.waiting: dict[str, int] = {}
         self.oldest_s: dict[str, float] = {}
-        self.alive = -1
+        self.alive: int | None = -1
         self.agreed_on = asyncio.Event()
 
     def services(self, up: Mapping[str, bool]) -> None:
@@ -82,7 +87,7 @@ class Shown:
     def queues(self, waiting: Mapping[str, int], oldest_s: Mapping[str, float]) -> None:
         self.waiting, self.oldest_s = dict(waiting), dict(oldest_s)
 
-    def workers(self, alive: int) -> None:
+    def workers(self, alive: int | None) -> None:
         self.alive = alive
 
     def agreed(self, found: Sequence[GraderAgreement]) -> None:
@@ -224,6 +229,32 @@ async def test_a_store_that_is_down_has_no_queue(stage: Stage) -> None:
     assert (await stage.services())["store"] == ("down", "The store is not available.")
     assert (await stage.status.facts(CALLER))["queue"] is None
     assert (stage.shown.waiting, stage.shown.oldest_s) == ({}, {})
+
+
+async def test_a_store_that_cannot_be_written_is_down_and_its_queue_is_known(stage: Stage) -> None:
+    stage.store.read_only = True
+    facts = await stage.status.facts(CALLER)
+    assert facts["queue"] == {"reviews": 2, "drift_runs": 0}
+    assert (await stage.services())["store"] == ("down", "The store cannot be written.")
+    assert stage.shown.up["store"] is False
+
+
+@pytest.mark.usefixtures("impatient")
+@pytest.mark.parametrize("hangs", [False, True])
+async def test_while_the_store_is_away_nobody_knows_how_many_workers_there_are(
+    stage: Stage, hangs: bool
+) -> None:
+    class Away(MemoryRoll):
+        async def alive(self, within_s: float) -> list[WorkerFacts]:
+            if hangs:
+                await asyncio.sleep(30)
+            raise StoreUnavailable("The store is not available.")
+
+    await stage.services()
+    assert stage.shown.alive == 1
+    stage.roll.alive = Away(None, []).alive  # type: ignore[method-assign]
+    assert (await stage.services())["worker"][0] == "down"
+    assert stage.shown.alive is None
 
 
 async def test_a_worker_that_fell_silent_is_down_and_one_that_never_was_is_off(stage: Stage) -> None:

@@ -30,6 +30,7 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 _FOREIGN = (SQLAlchemyError, sqlite3.Error, OSError, TimeoutError)
 _RETRY_AFTER_S = 1.0
+_TRIED_S = 15.0  # between two tries of a store that could not be written
 
 
 class Database:
@@ -52,6 +53,8 @@ class Database:
             self._writers = Workers(1)
         self._engine = engine_of(url, timeout_s=timeout_s, connections=connections + 1)
         self._open = False
+        self._writes = True  # whether the last one went well
+        self._tried_at = -float("inf")  # by the monotonic clock
 
     @property
     def engine(self) -> str:
@@ -90,7 +93,24 @@ class Database:
         InvalidRequest for a text that the database cannot keep."""
         self._check()
         writer = partial(_transaction, writing(self._engine), work)
-        return await self._within(self._timeout_s, self._writers, writer)
+        try:
+            found = await self._within(self._timeout_s, self._writers, writer)
+        except StoreUnavailable:
+            self._writes = False
+            raise
+        self._writes = True
+        return found
+
+    async def writable(self) -> None:
+        """Nothing while the last write went well: a quiet store is asked nothing. Otherwise it is tried now
+        and then, with one row that stays as it is. Raises StoreUnavailable."""
+        if self._writes:
+            return
+        now = time.monotonic()
+        if now < self._tried_at + _TRIED_S:
+            raise StoreUnavailable("The store cannot be written.")
+        self._tried_at = now
+        await self.write(migration.touch)
 
     async def _revision(self, find: Callable[[], None]) -> str | None:
         self._readers.start()

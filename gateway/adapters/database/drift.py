@@ -9,13 +9,16 @@ from gateway.adapters.database.drawing import BY_TIME, LIVE, drawn, live
 from gateway.adapters.database.drift_rows import OPEN, no_reference, queue, reference_of, run_of
 from gateway.adapters.database.drift_tables import drift_references, drift_runs, traffic
 from gateway.adapters.database.tables import Utc
-from gateway.drift.facts import DriftRun, ModelTraffic, Reference
+from gateway.drift.facts import DriftRun, ModelTraffic, Reference, RunState
 from gateway.errors import Conflict, InvalidRequest, NotFound
 
 _MOST_COUNTED = 10_000  # observations of a model: 1 ms with SQLite, 4 with PostgreSQL, however many there are
 _COPIED = [column for column in traffic.c if column.name not in ("number", "reference_id")]
 _NEWEST_REFERENCE = (drift_references.c.created_at.desc(), drift_references.c.id.desc())
 _NEWEST_RUN = (drift_runs.c.created_at.desc(), drift_runs.c.id.desc())
+_OVER = drift_runs.c.state.not_in(OPEN)
+_ANSWERED = drift_runs.c.state.in_([RunState.SUCCEEDED.value, RunState.SKIPPED.value])
+_SUCCEEDED = drift_runs.c.state == RunState.SUCCEEDED.value
 
 
 class DatabaseDrift:
@@ -146,13 +149,26 @@ def _seen(connection: Connection) -> list[str]:
 def _traffic(connection: Connection, model: str) -> ModelTraffic:
     its = select(traffic.c.at).where(LIVE, traffic.c.model == model)
     counted = select(func.count()).select_from(its.limit(_MOST_COUNTED).subquery())
-    over = select(drift_runs).where(drift_runs.c.model == model, drift_runs.c.state.not_in(OPEN))
-    last = connection.execute(over.order_by(*_NEWEST_RUN).limit(1)).first()
+    # Mostly the newest run is all three, and one question is asked.
+    last = answered = _newest(connection, model, _OVER)
+    if last is not None and last.state is RunState.FAILED:
+        answered = _newest(connection, model, _ANSWERED)
+    finding = answered
+    if answered is not None and answered.state is not RunState.SUCCEEDED:
+        finding = _newest(connection, model, _SUCCEEDED)
     return ModelTraffic(
         model=model,
         rows=connection.scalar(counted) or 0,
         oldest=connection.scalar(its.order_by(*BY_TIME).limit(1)),
         newest=connection.scalar(its.order_by(*(column.desc() for column in BY_TIME)).limit(1)),
         reference=_reference(connection, model),
-        last_run=None if last is None else run_of(last),
+        last_run=last,
+        last_finding=finding,
+        answered_at=None if answered is None else answered.ended_at,
     )
+
+
+def _newest(connection: Connection, model: str, which: ColumnElement[bool]) -> DriftRun | None:
+    question = select(drift_runs).where(drift_runs.c.model == model, which)
+    row = connection.execute(question.order_by(*_NEWEST_RUN).limit(1)).first()
+    return None if row is None else run_of(row)

@@ -4,6 +4,7 @@ A run that is running has an owner, whose it is until `until_s`.
 """
 
 import uuid
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from math import isfinite
@@ -90,6 +91,17 @@ class DatabaseDriftQueue:
     async def reports_in_use(self) -> set[str]:
         question = select(drift_runs.c.report).where(drift_runs.c.report.is_not(None)).distinct()
         return set(await self._database.read(lambda connection: connection.scalars(question).all()))
+
+    async def forget_report(self, sha256: str) -> None:
+        def forget(connection: Connection) -> None:
+            having = select(drift_runs).where(drift_runs.c.report == sha256).with_for_update()
+            for row in connection.execute(having).all():
+                values: dict[str, object] = {"report": None}
+                with suppress(StoreUnavailable):  # of another version's making: only the column changes
+                    values = run_values(replace(run_of(row), report=None))
+                connection.execute(update(drift_runs).where(drift_runs.c.id == row.id).values(values))
+
+        await self._database.write(forget)
 
 
 def _now(connection: Connection) -> datetime:

@@ -24,6 +24,9 @@ class DatabaseQueues:
     async def waiting(self) -> Mapping[str, Waiting]:
         return await self._database.read(_waiting)
 
+    async def writable(self) -> None:
+        await self._database.writable()
+
 
 def _waiting(connection: Connection) -> dict[str, Waiting]:
     def of(table: Table, *which: ColumnElement[bool]) -> Waiting:

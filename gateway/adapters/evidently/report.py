@@ -1,10 +1,11 @@
-"""Evidently's report over the comparable columns: its scores, its page. Its methods are those of methods.py.
+"""Evidently's report over the comparable columns: its page, with the scores of our methods (methods.py).
 
 Loads Evidently (10 s): only the process that compares imports this.
 """
 
+from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -21,6 +22,7 @@ from gateway.adapters.evidently.methods import (
     METHODS,
     NUMBERS,
     VECTORS,
+    Method,
     kolmogorov,
     roc_auc,
     total_variation,
@@ -34,6 +36,13 @@ _POLICY = (
     "img-src data: blob:; font-src data:"
 )
 _HEAD = b"<head>"
+_MOST_SHOWN = 100  # labels
+OTHER = "other"  # what the page calls the rest
+_DISTANCES: Mapping[Method, Callable[[Any, Any], float]] = {
+    NUMBERS: kolmogorov,
+    CATEGORIES: total_variation,
+    VECTORS: roc_auc,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,39 +55,57 @@ def made(model: str, reference: Side, current: Side) -> Made:
     columns, notes = comparable(reference, current)
     if not columns:
         return Made(Compared((), False, _empty(), notes), None)
-    _register({one.name: one.threshold for one in columns})
+    found = tuple(_found(one) for one in columns)
+    _register({one.column: one for one in found})
+    shown = [_folded(one) for one in columns]
     snapshot = _report(model, columns).run(
-        _dataset(columns, current, [one.current for one in columns]),
-        _dataset(columns, reference, [one.reference for one in columns]),
+        _dataset(columns, current, [one.current for one in shown]),
+        _dataset(columns, reference, [one.reference for one in shown]),
         timestamp=datetime.now(UTC).replace(tzinfo=None),
         name=model,
     )
-    found = tuple(_found(one, snapshot) for one in columns)
     # What save_html() writes; into anything but a path it writes nothing (0.7.23).
     html = _closed(snapshot.get_html_str(as_iframe=False).encode())
     return Made(Compared(found, any(one.drifted for one in found), html, notes), snapshot)
 
 
-def _register(thresholds: Mapping[str, float]) -> None:
-    """Makes our methods known to Evidently for this comparison."""
-    for method, kind, distance in (
-        (NUMBERS, ColumnType.Numerical, kolmogorov),
-        (CATEGORIES, ColumnType.Categorical, total_variation),
-        (VECTORS, ColumnType.Numerical, roc_auc),
-    ):
-        test = StatTest(method.name, method.title, [kind], method.least)
-        register_stattest(test, _test(distance, thresholds))
+def _found(column: Column) -> ColumnDrift:
+    method, threshold = column.method, column.threshold
+    score = _DISTANCES[method](column.reference[0], column.current[0])
+    return ColumnDrift(column.name, method.name, score, threshold, score > threshold, len(column.current[0]))
 
 
-def _test(distance: Callable[[Any, Any], float], thresholds: Mapping[str, float]) -> Any:
-    """As Evidently calls it. Its own threshold is the pinned part of ours: one that is another in each run
-    would break the lines of its dashboard into points."""
+def _register(found: Mapping[str, ColumnDrift]) -> None:
+    """Makes our methods known to Evidently, and what they found this time."""
+    for method in _DISTANCES:
+        kind = ColumnType.Categorical if method is CATEGORIES else ColumnType.Numerical
+        register_stattest(StatTest(method.name, method.title, [kind], method.least), _test(found))
 
-    def compared(reference: pd.Series, current: pd.Series, _kind: Any, _pinned: float) -> tuple[float, bool]:
-        score = distance(reference.to_numpy(), current.to_numpy())
-        return score, score > thresholds[str(reference.name)]
+
+def _test(found: Mapping[str, ColumnDrift]) -> Any:
+    """As Evidently calls it, with values of which the rare ones are folded: the score is of all. Its own
+    threshold is the pinned part of ours: one that is another in each run would break the lines of its
+    dashboard into points."""
+
+    def compared(reference: pd.Series, _current: Any, _kind: Any, _pinned: float) -> tuple[float, bool]:
+        one = found[str(reference.name)]
+        return one.score, one.drifted
 
     return compared
+
+
+def _folded(column: Column) -> Column:
+    """As the page shows it: of labels the most frequent, since Evidently draws all of them, in minutes and
+    megabytes where each answer has its own."""
+    if column.method is not CATEGORIES:
+        return column
+    counted = Counter(column.reference[0]) + Counter(column.current[0])
+    kept = {label for label, _ in counted.most_common(_MOST_SHOWN)}
+    sides = [
+        ([label if label in kept else OTHER for label in values], rows)
+        for values, rows in (column.reference, column.current)
+    ]
+    return replace(column, reference=sides[0], current=sides[1])
 
 
 def _report(model: str, columns: list[Column]) -> Report:
@@ -107,16 +134,6 @@ def _dataset(columns: list[Column], side: Side, present: list[tuple[list[Any], A
         categorical_columns=[one.name for one in columns if one.method is CATEGORIES],
     )
     return Dataset.from_pandas(pd.DataFrame(data), data_definition=definition)
-
-
-def _found(column: Column, snapshot: Any) -> ColumnDrift:
-    score = next(
-        float(one["value"])
-        for one in snapshot.dict()["metrics"]
-        if one["config"].get("column") == column.name
-    )
-    method, threshold = column.method.name, column.threshold
-    return ColumnDrift(column.name, method, score, threshold, score > threshold, len(column.current[0]))
 
 
 def _closed(page: bytes) -> bytes:

@@ -10,7 +10,7 @@ from gateway.drift.facts import ModelTraffic
 from gateway.errors import StoreUnavailable
 from tests.gateway.drift.test_desk import Shelf
 
-FOUND = [ModelTraffic("spam", 3, None, None, None, None)]
+FOUND = [ModelTraffic("spam", 3, None, None, None, None, None, None)]
 
 
 class SeenShelf(Shelf):

@@ -3,17 +3,18 @@
 import random
 import re
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from prometheus_client import generate_latest
+from prometheus_client import enable_created_metrics, generate_latest
 from prometheus_client.metrics import MetricWrapperBase
 
 from gateway.adapters.metrics import Metrics
 from gateway.domain import Usage
-from gateway.drift.facts import ColumnDrift, DriftRun, ModelTraffic, RunState, Window
+from gateway.drift.facts import ColumnDrift, DriftRun, ModelTraffic, Reference, RunState, Window
 from gateway.errors import Code
+from gateway.examiner import REASONS
 from gateway.grading.agreement import Pair, agreement
 from gateway.grading.reply import Fault
 from gateway.rest.errors import HTTP
@@ -55,6 +56,17 @@ def test_the_document_lists_each_metric_with_its_labels_and_no_other(metrics: Me
         defined[name] = (kind, set(labels.get(family.name, met)))
     assert documented == defined
     assert len(defined) >= 40
+
+
+def test_every_series_is_of_a_documented_metric() -> None:
+    """prometheus_client adds one of the time of its creation to each counter and histogram."""
+    enable_created_metrics()  # type: ignore[no-untyped-call]
+    fresh = Metrics("1.2.3")
+    fresh.answered("/v1/mask", 200, None, 0.01)
+    documented = {name for name, _, _ in ROW.findall(DOCUMENT.read_text())}
+    for line in told(fresh).splitlines():
+        name = re.split(r"[{ ]", line)[0]
+        assert line.startswith("#") or re.sub(r"_(bucket|sum|count)$", "", name) in documented, line
 
 
 def test_a_refusal_is_what_is_answered_with_a_4xx_or_a_503(metrics: Metrics) -> None:
@@ -108,12 +120,14 @@ def test_whatever_callers_come_up_with_the_series_are_bounded(metrics: Metrics) 
 def test_what_is_known_beforehand_begins_at_zero(metrics: Metrics) -> None:
     """A counter that appears with its first rise has no rise for Prometheus."""
     assert len(series(metrics, "gateway_reply_faults_total")) == len(Fault)
+    assert len(series(metrics, "gateway_review_reasons_total")) == len((*REASONS, "fallback"))
     for line in (
         'gateway_reply_faults_total{fault="not_ended"} 0.0',
         'gateway_repairs_total{outcome="failed"} 0.0',
         'gateway_retries_total{what="embeddings"} 0.0',
         'gateway_traffic_total{outcome="dropped"} 0.0',
         'gateway_masking_failures_total{code="masking_unavailable"} 0.0',
+        'gateway_review_reasons_total{reason="guard_unavailable"} 0.0',
         'gateway_masked_values_total{kind="PERSON"} 0.0',
         'gateway_tokens_total{kind="completion"} 0.0',
         'gateway_build_info{version="1.2.3"} 1.0',
@@ -133,6 +147,7 @@ def test_faults_and_repairs_are_counted_by_our_names(metrics: Metrics) -> None:
 def test_what_the_store_does_not_tell_is_not_shown(metrics: Metrics) -> None:
     metrics.queues({"reviews": 3}, {"reviews": 60.0})
     metrics.services({"llm": True, "store": False})
+    assert series(metrics, "gateway_workers") == []  # nobody has looked yet
     metrics.workers(2)
     assert series(metrics, "gateway_queue") == ['gateway_queue{queue="reviews"} 3.0']
     assert series(metrics, "gateway_queue_oldest_seconds")[0].endswith(" 60.0")
@@ -142,7 +157,9 @@ def test_what_the_store_does_not_tell_is_not_shown(metrics: Metrics) -> None:
     ]
     assert series(metrics, "gateway_workers") == ["gateway_workers 2.0"]
     metrics.queues({}, {})
+    metrics.workers(None)
     metrics.services({"llm": True})
+    assert series(metrics, "gateway_workers") == []
     assert series(metrics, "gateway_queue") == series(metrics, "gateway_queue_oldest_seconds") == []
     assert series(metrics, "gateway_up") == ['gateway_up{service="llm"} 1.0']
 
@@ -166,8 +183,20 @@ def run(number: int = 1, state: RunState = RunState.SUCCEEDED, *, drifted: bool 
     )
 
 
-def traffic(model: str, last: DriftRun | None) -> ModelTraffic:
-    return ModelTraffic(model, 500, THEN, THEN, None, last and replace(last, model=model))
+REFERENCE = Reference("ref_1", "spam", Window(THEN, THEN), THEN, "ann", 500)
+
+
+def traffic(
+    model: str,
+    last: DriftRun | None,
+    finding: DriftRun | None = None,
+    reference: Reference | None = REFERENCE,
+    answered_at: datetime | None = None,
+) -> ModelTraffic:
+    """Without a `finding` the last run is it, if it is one."""
+    if finding is None and last is not None and last.state is RunState.SUCCEEDED:
+        finding, answered_at = last, last.ended_at
+    return ModelTraffic(model, 500, THEN, THEN, reference, last, finding, answered_at)
 
 
 def test_drift_is_shown_until_its_model_is_gone(metrics: Metrics) -> None:
@@ -180,18 +209,40 @@ def test_drift_is_shown_until_its_model_is_gone(metrics: Metrics) -> None:
     metrics.drifted([traffic("new", run(2, drifted=False))])
     assert series(metrics, "gateway_drift_alarm") == ['gateway_drift_alarm{model="new"} 0.0']
     metrics.drifted([])
-    for name in ("score", "threshold", "alarm", "run_timestamp_seconds"):
-        assert series(metrics, f"gateway_drift_{name}") == []
+    for name in DRIFT:
+        assert series(metrics, name) == []
 
 
-def test_a_comparison_without_a_finding_silences_no_alarm(metrics: Metrics) -> None:
+DRIFT = [f"gateway_drift_{name}" for name in ("score", "threshold", "alarm", "run_timestamp_seconds")]
+
+
+def test_a_forgotten_reference_takes_its_alarm_along(metrics: Metrics) -> None:
+    metrics.drifted([traffic("spam", run(), reference=None)])
+    assert [series(metrics, name) for name in DRIFT] == [[]] * 4
+
+
+def test_what_was_found_of_another_reference_is_no_alarm_of_this_one(metrics: Metrics) -> None:
+    metrics.drifted([traffic("spam", run(), reference=replace(REFERENCE, id="ref_2"))])
+    assert [series(metrics, name) for name in DRIFT[:3]] == [[]] * 3
+    assert len(series(metrics, DRIFT[3])) == 1  # the schedule runs
+
+
+@pytest.mark.parametrize("state", [RunState.FAILED, RunState.SKIPPED])
+def test_a_comparison_without_a_finding_silences_no_alarm_also_after_a_start(
+    metrics: Metrics, state: RunState
+) -> None:
+    """`metrics` has never heard of the finding before."""
+    metrics.drifted([traffic("spam", run(2, state), run(1), answered_at=THEN + timedelta(hours=1))])
+    assert series(metrics, "gateway_drift_alarm") == ['gateway_drift_alarm{model="spam"} 1.0']
+    assert len(series(metrics, "gateway_drift_score")) == 1
+    (at,) = series(metrics, "gateway_drift_run_timestamp_seconds")
+    assert float(at.split()[-1]) == THEN.timestamp() + 3600
+
+
+def test_comparisons_that_fail_are_counted_once(metrics: Metrics) -> None:
     metrics.drifted([traffic("spam", run(1)), traffic("old", run(9, RunState.FAILED))])
     assert series(metrics, "gateway_drift_failures_total") == ["gateway_drift_failures_total 0.0"]
-    failed = [traffic("spam", run(2, RunState.FAILED))]
+    failed = [traffic("spam", run(2, RunState.FAILED), run(1))]
     metrics.drifted(failed)
     metrics.drifted(failed)
     assert series(metrics, "gateway_drift_failures_total") == ["gateway_drift_failures_total 1.0"]
-    assert series(metrics, "gateway_drift_alarm") == ['gateway_drift_alarm{model="spam"} 1.0']
-    metrics.drifted([traffic("spam", run(3, RunState.SKIPPED))])
-    assert series(metrics, "gateway_drift_alarm") == ['gateway_drift_alarm{model="spam"} 1.0']
-    assert len(series(metrics, "gateway_drift_run_timestamp_seconds")) == 1

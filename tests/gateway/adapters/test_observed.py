@@ -30,8 +30,9 @@ from gateway.grader import Grader, GraderPolicy
 from gateway.grading.rubric import rubric_of
 from gateway.ledger import Sheet
 from gateway.records import Graded
-from tests.fakes import FakeAnalyzer
+from tests.fakes import FakeAnalyzer, FakeEmbeddings
 from tests.gateway.adapters.test_metrics import series
+from tests.gateway.conftest import Running
 from tests.gateway.grading_fakes import SPAM, FakeModel, verdict
 
 TINY = ServedModel("tiny", 4096)
@@ -218,3 +219,63 @@ async def test_grades_of_batches_are_counted_too(metrics: Metrics, calls: Calls)
     counted = series(metrics, "gateway_grades_total")
     assert sum(float(one.split()[-1]) for one in counted) == 2
     assert 'gateway_tokens_total{kind="completion"} 3.0' in series(metrics, "gateway_tokens_total")
+
+
+# What the gateway asks for itself, through the real door
+
+
+async def counted(running: Running) -> tuple[list[str], list[str]]:
+    """The calls of models that are counted, and how many texts were looked through or could not be."""
+    _, text, _ = await running.get("/metrics")
+    lines = text.splitlines()
+    masking = ("gateway_masking_seconds_count", "gateway_masking_failures_total")
+    return (
+        [line for line in lines if line.startswith("gateway_model_requests_total{")],
+        [line for line in lines if line.startswith(masking) and not line.endswith(" 0.0")],
+    )
+
+
+async def test_looks_and_readiness_count_for_nobody_whoever_is_up(start: Callable[..., Any]) -> None:
+    running: Running = await start(embeddings=FakeEmbeddings())
+    assert (await running.get("/-/readyz", key=""))[0] == 200
+    _, facts, _ = await running.get("/v1/status")
+    assert facts["services"][1] | {"since": 0} == {
+        "name": "embeddings",
+        "state": "up",
+        "detail": None,
+        "since": 0,
+    }
+    assert await counted(running) == ([], [])
+    assert (await running.chat())[0] == 200
+    assert await counted(running) == (
+        ['gateway_model_requests_total{model="tiny",outcome="ok"} 1.0'],
+        ["gateway_masking_seconds_count 1.0"],
+    )
+
+
+async def test_nor_do_they_when_everybody_is_down(start: Callable[..., Any]) -> None:
+    closed = "http://127.0.0.1:9"
+    analyzer = FakeAnalyzer(error=MaskingUnavailable("not yet"))
+    running: Running = await start(analyzer, llm_url=closed, embeddings_url=closed)
+    assert (await running.get("/-/readyz", key=""))[0] == 503
+    _, facts, _ = await running.get("/v1/status")
+    assert [one["state"] for one in facts["services"]][:2] == ["down", "down"]
+    assert facts["injection_detector"] == "unavailable"
+    assert await counted(running) == ([], [])
+    assert (await running.chat())[0] == 503
+    assert await counted(running) == (
+        ['gateway_model_requests_total{model="unknown",outcome="backend_unavailable"} 1.0'],
+        [],
+    )
+
+
+async def test_vectors_for_drift_count_for_nobody(start: Callable[..., Any]) -> None:
+    service = FakeEmbeddings()
+    running: Running = await start(embeddings=service, traffic_embeddings_per_s=4)
+    await running.post("/v1/models/spam:predict", {"text": "It boils, Anna."})
+    recorder: Any = running.services.recorder
+    recorder._turn()
+    async with asyncio.timeout(30):
+        await asyncio.gather(*recorder._windows)
+    assert service.wire.count("It boils") == 2  # classified, and embedded
+    assert (await counted(running))[0] == ['gateway_model_requests_total{model="spam",outcome="ok"} 1.0']

@@ -2,10 +2,12 @@
 
 import asyncio
 import hashlib
+import os
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import boto3
 import pytest
@@ -134,7 +136,21 @@ async def test_what_was_put_long_ago_is_told_by_its_hash(reports: StoredReports,
     assert await reports.put_before(datetime.now(UTC)) == []
     await reports.put(HTML)
     if "://" not in url:
-        await asyncio.to_thread(Path(url, ".left.part").touch)
+        await asyncio.to_thread(Path(url, f".{uuid4().hex}.part").touch)
     now = datetime.now(UTC)
     assert await reports.put_before(now + timedelta(minutes=1)) == [SHA256]
     assert await reports.put_before(now - timedelta(minutes=1)) == []
+
+
+async def test_what_a_killed_writer_left_goes_after_a_day(tmp_path: Path) -> None:
+    reports, now = StoredReports(str(tmp_path), S3()), datetime.now(UTC)
+    await reports.put(HTML)
+    ages_h = {f".{uuid4().hex}.part": 25, f".{uuid4().hex}.part ": 25, ".other.part": 25}
+    ages_h[f".{uuid4().hex}.part"] = 23
+    for name, hours in ages_h.items():
+        (tmp_path / name).touch()
+        then = (now - timedelta(hours=hours)).timestamp()
+        os.utime(tmp_path / name, (then, then))
+    assert await reports.put_before(now - timedelta(days=30)) == []
+    left = {f"{SHA256}.html", *list(ages_h)[1:]}
+    assert set(await asyncio.to_thread(os.listdir, tmp_path)) == left

@@ -1,4 +1,4 @@
-"""Traces, as a collector gets them over a real socket.
+"""Traces of requests, as a collector gets them over a real socket.
 
 Over 250 lines: one after the other, what a collector is told, and when nothing.
 """
@@ -6,30 +6,26 @@ Over 250 lines: one after the other, what a collector is told, and when nothing.
 import asyncio
 import io
 import json
-import os
-import socket
-import subprocess
-import sys
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-import aiohttp
 import grpc
 import pytest
 from aiohttp import web
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from gateway.adapters.otlp import OtlpTraces
-from gateway.adapters.tracing import NO_TRACES, Traces, opened
+from gateway.adapters.keyring import add_key
+from gateway.adapters.tracing import Traces, opened
+from gateway.domain import Caller, Role
+from gateway.guards import Guards
 from gateway.rpc.gen import operations_pb2, operations_pb2_grpc
-from tests.fakes import DONE, USAGE_EVENT, FakeAnalyzer, FakeEmbeddings, FakeUpstream, chunk, listening
+from tests.fakes import DONE, USAGE_EVENT, FakeAnalyzer, FakeEmbeddings, FakeUpstream, chunk
+from tests.gateway.adapters.collector import Collector
 from tests.gateway.conftest import KEY, Running
 from tests.gateway.grading_fakes import verdict
 
@@ -37,33 +33,6 @@ NAME = "Kareninskaya"
 CALLER_TRACE, CALLER_SPAN = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 PARENT = f"00-{CALLER_TRACE}-{CALLER_SPAN}-01"
 SUBMISSION = {"submission": f"I, {NAME}, say plants make sugar.", "reference_answers": ["Sugar"]}
-
-
-class Collector:
-    """Keeps what it is sent."""
-
-    def __init__(self) -> None:
-        self.raw: list[bytes] = []
-        self.spans: list[Span] = []
-        self.resources: list[dict[str, str]] = []
-
-    async def take(self, request: web.Request) -> web.Response:
-        self.raw.append(await request.read())
-        for one in ExportTraceServiceRequest.FromString(self.raw[-1]).resource_spans:
-            self.resources.append({pair.key: pair.value.string_value for pair in one.resource.attributes})
-            self.spans += [span for scope in one.scope_spans for span in scope.spans]
-        return web.Response()
-
-    @property
-    def by_name(self) -> dict[str, Span]:
-        return {span.name: span for span in self.spans}
-
-    @asynccontextmanager
-    async def running(self) -> AsyncIterator[str]:
-        app = web.Application()
-        app.router.add_post("/v1/traces", self.take)
-        async with listening(app) as url:
-            yield url
 
 
 async def over(running: Running, requests: int) -> None:
@@ -206,16 +175,68 @@ async def test_a_call_of_grpc_is_a_trace_too(
         metadata = (("authorization", f"Bearer {KEY}"), ("traceparent", PARENT))
         await stub.GetStatus(operations_pb2.GetStatusRequest(), metadata=metadata)
         with pytest.raises(grpc.aio.AioRpcError):
-            await stub.GetStatus(operations_pb2.GetStatusRequest())
+            await channel.unary_unary("/students.Ivanov/Grades")(b"", metadata=metadata)
     await over(running, 2)
     await running.services.rpc.close(1.0)
     await traces.close()
-    known, unknown = (span for span in collector.spans if span.kind == Span.SPAN_KIND_SERVER)
+    known, failed = (span for span in collector.spans if span.kind == Span.SPAN_KIND_SERVER)
     assert known.name == "grading_gateway.v1.Operations/GetStatus"
     assert (known.trace_id.hex(), known.parent_span_id.hex()) == (CALLER_TRACE, CALLER_SPAN)
     assert told(known)["rpc.response.status_code"] == "OK"
-    assert told(unknown)["rpc.response.status_code"] == "UNAUTHENTICATED"
-    assert (unknown.parent_span_id, unknown.status.code) == (b"", 0)
+    assert (failed.name, told(failed)["error.type"]) == ("other", "method_not_allowed")
+
+
+async def test_who_is_not_let_in_makes_no_span_and_chooses_no_trace(
+    start: Callable[..., Any], traces: Traces, collector: Collector, tmp_path: Path
+) -> None:
+    """Anybody could fill what waits for the collector, and write trace ids into the log. A key beyond its
+    rate is not let in either: what a key may cost here is bounded by its rate."""
+    hasty = add_key(tmp_path / "keys.json", "hasty", Role.GRADER, 1)
+    running: Running = await start(traces=traces)
+    port = await running.services.rpc.start(0)
+    for key in ("", "Bearer wrong", f"Bearer {hasty}", f"Bearer {hasty}"):
+        await running.http.get(
+            f"{running.url}/v1/models", headers={"authorization": key, "traceparent": PARENT}
+        )
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+        stub = operations_pb2_grpc.OperationsStub(channel)  # type: ignore[no-untyped-call]
+        with pytest.raises(grpc.aio.AioRpcError):
+            await stub.GetStatus(operations_pb2.GetStatusRequest(), metadata=(("traceparent", PARENT),))
+        await channel.unary_unary("/grpc.health.v1.Health/Check")(b"", metadata=(("traceparent", PARENT),))
+    await over(running, 6)
+    lines = [json.loads(line) for line in running.services.observer._lines]
+    await running.services.rpc.close(1.0)
+    await traces.close()
+    assert [line["trace_id"] for line in lines] == [None, None, CALLER_TRACE, None, None, None]
+    assert [span.name for span in collector.spans if span.kind == Span.SPAN_KIND_SERVER] == ["GET /v1/models"]
+
+
+async def test_a_span_covers_its_request_from_the_head_on(
+    start: Callable[..., Any], traces: Traces, collector: Collector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = Guards.known
+
+    def slowly(guards: Guards, key: bytes) -> Caller:
+        time.sleep(0.05)
+        return known(guards, key)
+
+    monkeypatch.setattr(Guards, "known", slowly)
+    running: Running = await start(traces=traces)
+    port = await running.services.rpc.start(0)
+    before = time.time_ns()
+    await running.get("/v1/models")
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+        stub = operations_pb2_grpc.OperationsStub(channel)  # type: ignore[no-untyped-call]
+        metadata = (("authorization", f"Bearer {KEY}"),)
+        await stub.GetStatus(operations_pb2.GetStatusRequest(), metadata=metadata)
+    await over(running, 2)
+    await running.services.rpc.close(1.0)
+    await traces.close()
+    spans = [span for span in collector.spans if span.kind == Span.SPAN_KIND_SERVER]
+    assert len(spans) == 2
+    for span in spans:
+        assert span.end_time_unix_nano - span.start_time_unix_nano >= 49_000_000
+        assert before - 1_000_000 <= span.start_time_unix_nano <= time.time_ns()
 
 
 async def test_the_web_framework_tells_nothing_of_its_own(
@@ -229,154 +250,3 @@ async def test_the_web_framework_tells_nothing_of_its_own(
     await running.get(f"/v1/rubrics/{NAME}?student={NAME}")
     await running.get("/v1/grades?limit=0")
     assert exporter.get_finished_spans() == ()
-
-
-@pytest.mark.parametrize(
-    "header",
-    [
-        "",
-        NAME,
-        PARENT + "-" + NAME,
-        PARENT.upper(),
-        f"ff-{CALLER_TRACE}-{CALLER_SPAN}-01",
-        f"00-{'0' * 32}-{CALLER_SPAN}-01",
-        f"00-{CALLER_TRACE}-{'0' * 16}-01",
-    ],
-)
-async def test_a_header_that_is_no_trace_begins_a_new_one(
-    traces: Traces, collector: Collector, header: str
-) -> None:
-    with traces.request("GET /v1/models", {}, header) as span:
-        assert span.trace_id != CALLER_TRACE
-    await traces.close()
-    assert [one.parent_span_id for one in collector.spans] == [b""]
-
-
-async def test_a_caller_decides_about_a_trace_of_its_own_and_the_share_about_others(
-    collector: Collector,
-) -> None:
-    async with collector.running() as url:
-        none, all_of_them = OtlpTraces(url, "g", "0", 0.0), OtlpTraces(url, "g", "0", 1.0)
-        with none.request("a", {}, None) as span, none.call("b", {}):
-            assert (span.kept, len(str(span.trace_id))) == (False, 32)
-            assert not int(none.headers()["traceparent"][-2:], 16) & 1
-        with none.request("kept", {}, PARENT):
-            pass
-        with all_of_them.request("left out", {}, PARENT[:-2] + "00"):
-            pass
-        await none.close()
-        await all_of_them.close()
-    assert [span.name for span in collector.spans] == ["kept"]
-
-
-async def test_what_nothing_led_to_is_no_trace(traces: Traces, collector: Collector) -> None:
-    """A look of the gateway's own at what is behind it."""
-    with traces.call("chat tiny", {}) as span:
-        assert (span.kept, traces.headers()) == (False, {})
-    with traces.work("grade batch item"), traces.call("chat tiny", {}):
-        pass
-    await traces.close()
-    assert [span.name for span in collector.spans] == ["chat tiny", "grade batch item"]
-
-
-async def test_requests_side_by_side_keep_to_their_own_traces(traces: Traces, collector: Collector) -> None:
-    async def request(number: int) -> None:
-        with traces.request(f"request {number}", {}, None):
-            await asyncio.sleep(0)
-            with traces.call(f"call {number}", {}):
-                await asyncio.sleep(0)
-
-    await asyncio.gather(*(request(number) for number in range(20)))
-    await traces.close()
-    spans = collector.by_name
-    for number in range(20):
-        assert spans[f"call {number}"].parent_span_id == spans[f"request {number}"].span_id
-
-
-async def test_a_collector_that_is_down_costs_no_request_and_three_seconds_at_the_end(
-    start: Callable[..., Any], caplog: pytest.LogCaptureFixture
-) -> None:
-    traces = await opened("http://127.0.0.1:9", "g", "0", 1.0)
-    running: Running = await start(traces=traces)
-    answers = await asyncio.gather(*(running.chat() for _ in range(50)))
-    assert {status for status, _, _ in answers} == {200}
-    began = time.monotonic()
-    await traces.close()
-    assert time.monotonic() - began < 30
-    assert NAME not in caplog.text
-
-
-async def test_more_spans_than_may_wait_are_dropped(collector: Collector) -> None:
-    """The collector takes nothing until the end; what the process keeps for it is bounded."""
-    release = asyncio.Event()
-
-    async def slow(request: web.Request) -> web.Response:
-        await release.wait()
-        return await collector.take(request)
-
-    app = web.Application()
-    app.router.add_post("/v1/traces", slow)
-    async with listening(app) as url:
-        traces = OtlpTraces(url, "g", "0", 1.0)
-        for number in range(10_000):
-            with traces.request(str(number), {}, None):
-                pass
-        release.set()
-        await traces.close()
-    assert 0 < len(collector.spans) <= 2_048 + 512
-
-
-async def test_a_gateway_that_is_stopped_sends_what_is_left(collector: Collector, tmp_path: Path) -> None:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    upstream = FakeUpstream()
-    async with collector.running() as url, upstream.running() as llm_url, aiohttp.ClientSession() as http:
-        environment = {
-            "OTEL_EXPORTER_OTLP_ENDPOINT": url,
-            "PORT": str(port),
-            "RPC_PORT": "0",
-            "API_KEY": KEY,
-            "MASK_PERSONAL_DATA": "false",
-            "API_KEYS_FILE": str(tmp_path / "keys.json"),
-            "DATABASE_URL": f"sqlite:///{tmp_path / 'store.db'}",
-            "LLM_URL": llm_url,
-        }
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "gateway", "serve"),
-            env={**os.environ, **environment},
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-        try:
-            async with asyncio.timeout(60):
-                while not await answers(http, f"http://127.0.0.1:{port}/v1/models"):
-                    await asyncio.sleep(0.05)
-        finally:
-            process.terminate()
-            async with asyncio.timeout(30):
-                assert await process.wait() == 0
-    assert "GET /v1/models" in collector.by_name
-    assert collector.resources[0]["service.name"] == "grading-gateway"
-
-
-async def answers(http: aiohttp.ClientSession, url: str) -> bool:
-    try:
-        async with http.get(url, headers={"authorization": f"Bearer {KEY}"}) as answer:
-            return answer.status == 200
-    except aiohttp.ClientConnectionError:
-        return False
-
-
-async def test_without_a_collector_nothing_is_kept_and_nothing_is_loaded() -> None:
-    assert await opened("", "g", "0", 1.0) is NO_TRACES
-    with NO_TRACES.request("a", {}, PARENT) as span:
-        assert (span.trace_id, span.kept, NO_TRACES.headers()) == (None, False, {})
-    program = (
-        "import sys, gateway.app, gateway.cli, gateway.commands.serve;"
-        "print([m for m in sys.modules if m.startswith(('opentelemetry.sdk', 'opentelemetry.exporter'))])"
-    )
-    done = await asyncio.to_thread(
-        subprocess.run, [sys.executable, "-c", program], capture_output=True, text=True, timeout=120
-    )
-    assert done.stdout.strip() == "[]", done.stderr

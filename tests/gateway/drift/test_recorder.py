@@ -1,4 +1,7 @@
-"""What was seen is noted within its bounds; whatever hangs or fails, nobody waits for it."""
+"""What was seen is noted within its bounds; whatever hangs or fails, nobody waits for it.
+
+Over 250 lines: a third of them are the log and the encoder that keep, hang or fail.
+"""
 
 import asyncio
 import logging
@@ -6,6 +9,7 @@ import weakref
 from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from math import inf, nan
 from typing import Any
 
 import pytest
@@ -259,6 +263,22 @@ async def test_a_text_of_which_it_takes_nothing_goes_without_and_the_others_do_n
     watched.see(1, text="x" * 1_000)
     kept = await watched.seen(1, text="short")
     assert [one.embedding for one in kept] == [None, (5.0,)]
+    await watched.recorder.close()
+
+
+@pytest.mark.parametrize("vector", [[], [nan], [1.0, inf], [-1e6], [0.5, 65505.0]])
+async def test_a_vector_that_cannot_be_kept_costs_no_observation(vector: list[float]) -> None:
+    class Odd(Encoder):
+        async def embed(
+            self, texts: Sequence[str], timeout_s: float, model: ServedModel | None = None
+        ) -> tuple[list[list[float]], int]:
+            return [vector if "odd" in texts[0] else [-65504.0]], 1
+
+    watched = Watched(Odd())
+    watched.recorder.start()
+    watched.see(1, text="odd")
+    kept = await watched.seen(1)
+    assert [one.embedding for one in kept] == [None, (-65504.0,)]
     await watched.recorder.close()
 
 

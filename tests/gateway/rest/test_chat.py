@@ -181,6 +181,31 @@ async def test_a_stream_passes_event_by_event_with_usage_and_done(running: Runni
     assert events(raw)[-1]["usage"]["total_tokens"] == 10
 
 
+@pytest.mark.parametrize("masked", [False, True])
+@pytest.mark.parametrize("cut", [1, 100, 10_000])
+async def test_the_tokens_of_a_stream_are_counted_where_the_caller_asks_for_them(
+    start: Callable[..., Any], masked: bool, cut: int
+) -> None:
+    running = await start(FakeAnalyzer(PLANTED if masked else {}))
+    told = b"".join([chunk("Hello"), chunk(finish="stop"), USAGE_EVENT, DONE])
+    pieces = [told[at : at + cut] for at in range(0, len(told), cut)]
+    running.upstream.reply = FakeUpstream.streams(*pieces)
+    raw = await running.stream(f"I am {NAME}", stream_options={"include_usage": True})
+    assert events(raw)[-1]["usage"]["total_tokens"] == 10
+    _, metrics, _ = await running.get("/metrics")
+    assert 'gateway_tokens_total{kind="prompt"} 7.0' in metrics
+    assert 'gateway_tokens_total{kind="completion"} 3.0' in metrics
+
+
+@pytest.mark.parametrize("last", [chunk(finish="stop"), b'data: {"usage": 7}\n\n', b": nothing\n\n"])
+async def test_a_stream_that_tells_no_tokens_counts_none(running: Running, last: bytes) -> None:
+    running.upstream.reply = FakeUpstream.streams(chunk("Hello" * 1_000), last, DONE)
+    assert (await running.stream()).endswith(DONE)
+    _, metrics, _ = await running.get("/metrics")
+    assert 'gateway_tokens_total{kind="prompt"} 0.0' in metrics
+    assert 'gateway_requests_total{code="",route="/v1/chat/completions",status="200"} 1.0' in metrics
+
+
 async def test_a_stream_is_not_buffered(running: Running) -> None:
     running.upstream.reply = running.upstream.hangs(after=chunk("first"))
     body = {"model": "tiny", "messages": [{"role": "user", "content": "x"}], "stream": True}

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from yarl import URL
 
 from gateway.adapters.json_log import JsonFormatter
 from gateway.adapters.keyring import add_key, revoke_key
@@ -109,6 +110,22 @@ async def test_a_metrics_key_reads_metrics_and_nothing_else(start: Callable[...,
     assert status == 200
     assert "gateway_requests_total" in text
     assert (await running.get("/v1/models", key="scrape"))[0] == 403
+
+
+@pytest.mark.parametrize(
+    ("role", "expected"), [(Role.ADMIN, 200), (Role.TRAINER, 200), (Role.METRICS, 200), (Role.GRADER, 403)]
+)
+async def test_metrics_are_for_those_who_may_see_drift_and_reviews_and_for_the_role_metrics(
+    start: Callable[..., Any], tmp_path: Path, role: Role, expected: int
+) -> None:
+    """They tell how models drift and agree with people, and by key what was refused: of everybody."""
+    headers = {"authorization": f"Bearer {add_key(tmp_path / 'keys.json', 'key', role, None)}"}
+    running: Running = await start()
+    async with running.http.get(running.url + "/metrics", headers=headers) as answer:
+        assert (answer.status, "gateway_drift" in await answer.text()) == (expected, expected == 200)
+    # The web framework takes a path with a line's end for the one without: no way around.
+    async with running.http.get(URL(running.url + "/metrics%0A", encoded=True), headers=headers) as answer:
+        assert (answer.status == 200) <= (expected == 200)
 
 
 async def test_a_key_added_to_the_file_works_and_a_revoked_one_stops(

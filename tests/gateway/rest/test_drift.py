@@ -194,10 +194,11 @@ async def test_models_are_listed_with_what_was_found(house: House) -> None:
     _, told, _ = await house.ask("GET", "/v1/drift")
     seen, compared = told["data"]
     at = int((NOON + timedelta(minutes=AN_HOUR_AGO)).timestamp())
-    nothing = {"reference": None, "last_run": None}
+    nothing = {"reference": None, "last_run": None, "last_finding": None}
     assert seen == {"model": "chat", "rows": 1, "oldest": at, "newest": at, **nothing}
     assert (compared["model"], compared["rows"], compared["reference"]) == ("spam", 3, kept)
     assert compared["last_run"] == (await house.ask("GET", f"/v1/drift-runs/{run.id}"))[1]
+    assert compared["last_finding"] == compared["last_run"]
 
 
 async def test_what_the_worker_found_is_a_metric_soon(

@@ -7,6 +7,8 @@ import signal
 import socket
 import sys
 from collections.abc import Callable
+from dataclasses import replace
+from math import inf
 from typing import Any
 
 import numpy as np
@@ -14,6 +16,7 @@ import psutil
 import pytest
 
 from gateway.adapters.evidently.engine import EvidentlyEngine
+from gateway.drift.facts import Compared
 from gateway.drift.ports import DriftFailed
 from tests.worker.drift.conftest import STARTS_S, Pushed
 from tests.worker.drift.traffic import World, comparison, traffic
@@ -77,6 +80,32 @@ def test_the_page_loads_nothing_and_runs_nothing_of_a_label(pushed: Pushed) -> N
     assert not re.search(r"<(?:script|link|img|iframe)[^>]+(?:src|href)\s*=", page)
     assert "harm()" in page  # the label is shown
     assert "<script>harm()" not in page
+
+
+async def test_rare_labels_are_folded_on_the_page_and_count_in_the_score(comparing: Compared) -> None:
+    """400 labels of which none is on both sides; a vector that is none costs its own row a value."""
+    told = {one.column: one for one in comparing.columns}
+    assert (told["label"].score, told["label"].rows) == (pytest.approx(1.0), 200)
+    assert told["embedding"].rows == 199
+    page = comparing.html.decode()
+    shown = {label for label in LABELS if label in page}
+    assert len(shown) == 100
+    assert "other" in page
+
+
+LABELS = [f"label-{number}-of-many" for number in range(400)]
+
+
+@pytest.fixture
+async def comparing() -> Compared:
+    chance = np.random.default_rng(5)
+    world = World(embedded=1.0)
+    made = comparison(
+        traffic(world, 200, chance) | {"label": LABELS[:200]},
+        traffic(world, 200, chance) | {"label": LABELS[200:]},
+    )
+    odd = replace(made.current[0], embedding=(inf,) * len(made.current[0].embedding or ()))
+    return await EvidentlyEngine(STARTS_S, "", "").compare(replace(made, current=(odd, *made.current[1:])))
 
 
 async def test_a_killed_process_is_followed_by_another_and_a_silent_service_is_not_waited_for(

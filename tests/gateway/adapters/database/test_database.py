@@ -1,4 +1,7 @@
-"""Whatever goes wrong below is StoreUnavailable, soon, and tells neither a password nor a student's text."""
+"""Whatever goes wrong below is StoreUnavailable, soon, and tells neither a password nor a student's text.
+
+Over 250 lines: each way in which a database fails is made to happen.
+"""
 
 import asyncio
 import os
@@ -15,9 +18,11 @@ import psycopg
 import pytest
 from sqlalchemy import Connection, insert
 
+from gateway.adapters.database import database as database_module
 from gateway.adapters.database.database import Database
 from gateway.adapters.database.grades import DatabaseGrades
 from gateway.adapters.database.ledger import DatabaseLedger
+from gateway.adapters.database.queues import DatabaseQueues
 from gateway.adapters.database.reviews import DatabaseReviews
 from gateway.adapters.database.tables import claims
 from gateway.errors import GatewayError, InvalidRequest, StoreUnavailable
@@ -69,6 +74,49 @@ async def test_a_locked_file_is_given_up_soon_and_used_again_later(tmp_path: Pat
         writer.close()
         await ledger.keep(record())
         assert await grades.get(record().id) == record()
+
+
+async def test_a_store_that_cannot_be_written_is_told_until_it_can(
+    tmp_path: Path,
+) -> None:
+    address = await migrated(f"sqlite:///{tmp_path}/gateway.db")
+    async with impatient(address) as database:
+        ledger, queues = DatabaseLedger(database), DatabaseQueues(database)
+        writer = sqlite3.connect(tmp_path / "gateway.db", isolation_level=None)
+        writer.execute("BEGIN IMMEDIATE")
+        await queues.writable()  # who writes nothing asks nothing
+        async with refused_soon():
+            await ledger.keep(record())
+        async with refused_soon():
+            await queues.writable()  # tried
+        writer.execute("ROLLBACK")
+        writer.close()
+        with pytest.raises(StoreUnavailable, match="The store cannot be written"):
+            await queues.writable()  # remembered for some seconds
+        await ledger.keep(record())
+        await queues.writable()
+
+
+async def test_a_quiet_store_is_tried_again_after_a_failure(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database_module, "_TRIED_S", 0.0)
+
+    def fail(connection: Connection) -> None:
+        raise sqlite3.OperationalError
+
+    with pytest.raises(StoreUnavailable):
+        await database.write(fail)
+    await database.writable()
+    written = 0
+
+    async def counted(work: object) -> None:
+        nonlocal written
+        written += 1
+
+    monkeypatch.setattr(database, "write", counted)
+    await database.writable()
+    assert written == 0
 
 
 async def test_a_locked_table_is_given_up_soon_and_used_again_later(migrated_postgresql: str) -> None:

@@ -1,4 +1,7 @@
-"""References hold copies that outlive what they were copied from; a model has one queued comparison."""
+"""References hold copies that outlive what they were copied from; a model has one queued comparison.
+
+Over 250 lines: what is kept, drawn, queued and found is one shelf.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -211,15 +214,36 @@ async def test_every_model_is_told_of_with_its_last_run(
     assert leased is not None
     column = ColumnDrift("score", "KS", 0.01, 0.05, drifted=True, rows=3)
     over = replace(leased, state=RunState.SUCCEEDED, drifted=True, columns=(column,), report="a" * 64)
+    over = replace(over, ended_at=at(3))
     assert await queue.finish(over, "me")
     await shelf.add(run(newer, minutes=9))  # is not over
     assert await shelf.traffic() == [
-        ModelTraffic("Zed", 1, at(7), at(7), None, None),
-        ModelTraffic("gone", 0, None, None, gone, None),
-        ModelTraffic("spam", 3, at(0), at(2), newer, over),
+        ModelTraffic("Zed", 1, at(7), at(7), None, None, None, None),
+        ModelTraffic("gone", 0, None, None, gone, None, None, None),
+        ModelTraffic("spam", 3, at(0), at(2), newer, over, over, at(3)),
     ]
     monkeypatch.setattr(drift_module, "_MOST_COUNTED", 2)
     assert (await shelf.traffic())[2].rows == 2
+
+
+async def test_a_run_that_found_nothing_leaves_the_one_that_did(
+    database: Database, shelf: DatabaseDrift, queue: DatabaseDriftQueue
+) -> None:
+    made = await kept(database, shelf)
+    await kept(database, shelf, "other")
+    over: list[DriftRun] = []
+    told: list[tuple[DriftRun | None, ...]] = []
+    for minute, state in enumerate((RunState.FAILED, RunState.SUCCEEDED, RunState.SKIPPED, RunState.FAILED)):
+        await shelf.add(run(made, minutes=minute))
+        leased = await queue.lease("me", 60)
+        assert leased is not None
+        over.append(replace(leased, state=state, ended_at=at(minute)))
+        await queue.finish(over[-1], "me")
+        other, spam = await shelf.traffic()
+        assert (other.last_run, other.last_finding, other.answered_at) == (None, None, None)
+        told.append((spam.last_run, spam.last_finding))
+        assert spam.answered_at == [None, at(1), at(2), at(2)][minute]
+    assert told == [(over[0], None), (over[1], over[1]), (over[2], over[1]), (over[3], over[1])]
 
 
 async def test_the_newest_reference_is_the_one_that_counts(database: Database, shelf: DatabaseDrift) -> None:

@@ -196,6 +196,21 @@ async def test_reports_are_in_use_while_their_run_is_kept(
     assert await queue.reports_in_use() == {"a" * 64}
 
 
+async def test_a_report_that_went_is_no_runs_any_more(
+    database: Database, shelf: DatabaseDrift, queue: DatabaseDriftQueue
+) -> None:
+    runs = await asked(database, "spam", "other", "more", "odd")
+    for report in ("a", "a", "b", "a"):
+        over = replace(await leased(queue), state=RunState.SUCCEEDED, drifted=True, report=report * 64)
+        await queue.finish(over, "me")
+    odd = update(drift_runs).where(drift_runs.c.id == runs[3].id).values(run='{"format":2,"id":1}')
+    await database.write(lambda connection: connection.execute(odd))  # of another version's making
+    await queue.forget_report("a" * 64)
+    assert [(await shelf.get(run.id)).report for run in runs[:3]] == [None, None, "b" * 64]
+    assert (await shelf.get(runs[0].id)).drifted is True
+    assert await queue.reports_in_use() == {"b" * 64}
+
+
 async def test_a_run_of_another_version_stops_no_other(database: Database, queue: DatabaseDriftQueue) -> None:
     odd, other = await asked(database, "spam", "other")
     this = update(drift_runs).where(drift_runs.c.id == odd.id).values(run='{"format":2,"id":1}')
