@@ -15,6 +15,7 @@ from gateway.guards import may_train
 _REFERENCE = re.compile(r"ref_[0-9a-f]{32}")
 _RUN = re.compile(r"drift_[0-9a-f]{32}")
 _MOST_ROWS = 5000  # of a reference
+_MOST_REFERENCES = 20  # of a model: they are kept until somebody forgets them, 5 MB each with vectors
 _REFERENCE_SPAN = timedelta(days=7)  # where nobody says
 _LONGEST = timedelta(days=366)
 _SKEW = timedelta(minutes=1)  # a caller's clock may be so much ahead
@@ -37,12 +38,14 @@ class DriftDesk:
     ) -> Reference:
         """Puts the model's observations of a window aside, 5,000 at most, as what later traffic is compared
         with. `since`: without one seven days before `until`; `until`: without one now. Raises Forbidden,
-        InvalidRequest, and NotFound where there is none."""
+        InvalidRequest, NotFound where there is none, and Conflict where the model has twenty references."""
         may_train(caller)
         window = _window(since, until, datetime.now(UTC))
         reference = Reference(
             f"ref_{uuid.uuid4().hex}", checked_model(model), window, datetime.now(UTC), caller.key_id, 0
         )
+        if len(await self._shelf.references(model, _MOST_REFERENCES)) >= _MOST_REFERENCES:
+            raise Conflict(f"The model has {_MOST_REFERENCES} references: forget one first.", param="model")
         return await self._shelf.keep(reference, _MOST_ROWS)
 
     async def references(self, caller: Caller, model: str | None = None, limit: int = 20) -> list[Reference]:

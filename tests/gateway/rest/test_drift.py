@@ -115,6 +115,17 @@ async def test_a_reference_is_kept_listed_and_forgotten(house: House) -> None:
     assert (await house.ask("DELETE", f"/v1/drift-references/{kept['id']}"))[0] == 404
 
 
+async def test_the_twenty_first_reference_of_a_model_is_refused(house: House) -> None:
+    await noted(house.database, "spam", [AN_HOUR_AGO])
+    first, *_ = [(await house.ask("POST", "/v1/drift-references", {"model": "spam"}))[1] for _ in range(20)]
+    status, body, _ = await house.ask("POST", "/v1/drift-references", {"model": "spam"})
+    assert (status, body["code"]) == (409, "conflict")
+    await noted(house.database, "other", [AN_HOUR_AGO])
+    assert (await house.ask("POST", "/v1/drift-references", {"model": "other"}))[0] == 201
+    assert (await house.ask("DELETE", f"/v1/drift-references/{first['id']}"))[0] == 204
+    assert (await house.ask("POST", "/v1/drift-references", {"model": "spam"}))[0] == 201
+
+
 async def test_a_window_is_told_in_iso_or_in_seconds(house: House) -> None:
     await noted(house.database, "spam", range(10))
     noon = int(NOON.timestamp())
