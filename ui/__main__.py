@@ -31,7 +31,7 @@ def main() -> int:
     # Streamlit puts the script's folder on the path, not the package's.
     places = [str(_ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
     found = {**os.environ, "PYTHONPATH": os.pathsep.join(places)}
-    app = str(_ROOT / "ui/entry/app.py")
+    app = str(_ROOT / "ui/entry/serve.py")
     os.execve(sys.executable, [sys.executable, "-m", "streamlit", "run", app, *flags], found)  # noqa: S606
     return 0
 

@@ -13,13 +13,16 @@ _MINUTE = 60
 
 def when(epoch: float | None, zone: str | None) -> str:
     """Seconds since the epoch as a time in the reader's zone; texts of it sort as times do."""
-    if epoch is None:
-        return ""
+    return "" if epoch is None else in_zone(epoch, zone).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def in_zone(epoch: float, zone: str | None) -> datetime:
+    """Seconds since the epoch in the reader's zone; in UTC where nobody knows it."""
     try:
         place = ZoneInfo(zone) if zone else UTC
     except (ZoneInfoNotFoundError, ValueError):
         place = UTC
-    return datetime.fromtimestamp(epoch, place).strftime("%Y-%m-%d %H:%M:%S")
+    return datetime.fromtimestamp(epoch, place)
 
 
 def size(count: float) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 
 _CONNECT_S = 3.0
+_LOOK_S = 10.0  # of what asks no model: a gateway that stands still is told soon
 
 
 class GatewayDown(Exception):
@@ -42,10 +43,11 @@ class Gateway:
         self._url = url
         self._headers = {"authorization": f"Bearer {key}"}
         self._http = _connections(timeout_s)
+        self._look = httpx.Timeout(min(timeout_s, _LOOK_S), connect=_CONNECT_S)
 
     def get(self, path: str, **query: Any) -> Any:
         """The JSON of a resource; what is None in the query is not asked for."""
-        return self._json(self._ask("GET", path, params=_said(query)))
+        return self._json(self._ask("GET", path, params=_said(query), timeout=self._look))
 
     def post(self, path: str, body: Any, *, headers: Mapping[str, str] | None = None, **query: Any) -> Any:
         return self._json(self._ask("POST", path, json=body, params=_said(query), headers=headers or {}))

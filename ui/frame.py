@@ -5,16 +5,16 @@ from contextlib import contextmanager
 from typing import TypeVar
 
 import streamlit as st
-from streamlit.errors import StreamlitAPIException
+from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from ui.client import Gateway, GatewayDown, Refused
 from ui.settings import Settings, read_settings
-from ui.words import REFUSALS, t
+from ui.words import REFUSALS, language, t
 
 KEY = "key"  # of the session, where the user's API key lies
 NOTICE = "notice"  # told once, on the login page
 _UNAUTHENTICATED, _FORBIDDEN = 401, 403
-_SHOWN = "shown"  # of the session: the keys of the widgets that the last run drew
+_SPOKEN = "spoken"  # of the session: the last run's language
 _AGAIN = "again"  # of the session: how many buttons of that kind there were, for each needs a name of its own
 
 T = TypeVar("T")
@@ -31,33 +31,15 @@ def gateway() -> Gateway:
     return Gateway(said.gateway_url, st.session_state.get(KEY, ""), said.timeout_s)
 
 
-@contextmanager
-def keeping_choices() -> Iterator[None]:
-    """Around a run: what was typed or chosen under a key that begins with `keep.` outlives a visit to another
-    page, for Streamlit forgets widgets that a run did not show. Those that it did show are left alone: a value
-    that is set here would overwrite what is being typed there while the run is on its way."""
-    shown = st.session_state.get(_SHOWN, frozenset())
-    for name in _kept():
-        if name not in shown:
-            st.session_state[name] = st.session_state[name]
-    try:
-        yield
-    finally:
-        st.session_state[_SHOWN] = frozenset(filter(_is_shown, _kept()))
-
-
-def _kept() -> list[str]:
-    return [str(name) for name in st.session_state if str(name).startswith("keep.")]
-
-
-def _is_shown(name: str) -> bool:
-    """Streamlit lets nobody set a widget's value once the widget is drawn. One that is not drawn has it set
-    to what it was, and so is not forgotten."""
-    try:
-        st.session_state[name] = st.session_state[name]
-    except StreamlitAPIException:
-        return True
-    return False
+def keep_choices() -> None:
+    """Before a page is drawn. What was typed or chosen under a key that begins with `keep.` outlives a visit
+    to another page, for each such widget says `persist_state="session"`. In another language they are set
+    anew, since else a choice would keep its words; only then, for it would overwrite what is being typed."""
+    if st.session_state.get(_SPOKEN, language()) != language():
+        for name in list(st.session_state):
+            if str(name).startswith("keep."):
+                st.session_state[name] = st.session_state[name]
+    st.session_state[_SPOKEN] = language()
 
 
 @contextmanager
@@ -107,6 +89,7 @@ def show(error: GatewayDown | Refused) -> None:
 
 def log_out() -> None:
     """Forgets the key and everything of the session but the language."""
+    _forget_files()
     for name in list(st.session_state):
         if name != "keep.language":
             del st.session_state[name]
@@ -115,11 +98,19 @@ def log_out() -> None:
 
 def _key_gone() -> None:
     """A key that ran out in the middle of work: what was typed waits for the next one, answers do not."""
+    _forget_files()
     for name in list(st.session_state):
         if not str(name).startswith("keep."):
             del st.session_state[name]
     st.session_state[NOTICE] = "key_gone"
     st.rerun()
+
+
+def _forget_files() -> None:
+    """Streamlit keeps them until the tab is closed."""
+    run = get_script_run_ctx()
+    if run is not None:
+        run.uploaded_file_mgr.remove_session_files(run.session_id)
 
 
 def empty(words: str, *, icon: str = ":material/inbox:") -> None:

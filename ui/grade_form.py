@@ -84,20 +84,27 @@ def form() -> tuple[Typed, str]:
         t("task", W),
         TASKS,
         key="keep.grade.task",
+        persist_state="session",
         required=True,
         format_func=lambda name: said[f"task_{name}"],
     )
     task = str(task or TASKS[0])
     _upload()
-    text = st.text_area(t("submission", W), key=_TEXT, height=190, max_chars=MOST_CHARS)
-    question = st.text_area(t("question", W), key="keep.grade.question", height=68)
+    text = st.text_area(
+        t("submission", W), key=_TEXT, persist_state="session", height=190, max_chars=MOST_CHARS
+    )
+    question = st.text_area(t("question", W), key="keep.grade.question", persist_state="session", height=68)
     labels = ""
     if task == "classification":
-        labels = st.text_input(t("labels", W), key="keep.grade.labels")
-        references = st.text_input(t("expected", W), key="keep.grade.expected")
+        labels = st.text_input(t("labels", W), key="keep.grade.labels", persist_state="session")
+        references = st.text_input(t("expected", W), key="keep.grade.expected", persist_state="session")
     else:
         references = st.text_area(
-            t("references", W), key="keep.grade.references", height=80, help=t("references_help", W)
+            t("references", W),
+            key="keep.grade.references",
+            persist_state="session",
+            height=80,
+            help=t("references_help", W),
         )
     left, right = st.columns(2)
     with left:
@@ -124,16 +131,25 @@ def form() -> tuple[Typed, str]:
             help=t("grader_help", W),
         )
         most = st.number_input(
-            t("max_score", W), min_value=0.01, max_value=1000.0, key="keep.grade.max_score", format="%g"
+            t("max_score", W),
+            min_value=0.01,
+            max_value=1000.0,
+            key="keep.grade.max_score",
+            persist_state="session",
+            format="%g",
         )
     passed = total = 0
     if task == "code":
-        passed = left.number_input(t("passed", W), min_value=0, max_value=10_000, key="keep.grade.passed")
-        total = right.number_input(t("total", W), min_value=0, max_value=10_000, key="keep.grade.total")
+        passed = left.number_input(
+            t("passed", W), min_value=0, max_value=10_000, key="keep.grade.passed", persist_state="session"
+        )
+        total = right.number_input(
+            t("total", W), min_value=0, max_value=10_000, key="keep.grade.total", persist_state="session"
+        )
     with st.container(horizontal=True):
         send = st.button(t("send", W), type="primary", icon=":material/grading:")
         only = st.button(t("mask_only", W), icon=":material/visibility_off:")
-    st.checkbox(t("fresh", W), key="keep.grade.fresh")
+    st.checkbox(t("fresh", W), key="keep.grade.fresh", persist_state="session")
     typed = Typed(
         submission=text or "",
         task=task,

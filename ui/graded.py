@@ -97,6 +97,7 @@ W: Table = {
         "Токены: {read} прочитано, {written} написано. Оценка {id}.",
     ),
     "text": ("The submission, with the evidence marked", "Работа с отмеченными цитатами"),
+    "bare": ("The submission; no evidence was quoted", "Работа; цитат нет"),
     "empty": ("The submission is empty.", "Работа пуста."),
 }
 
@@ -147,9 +148,10 @@ def criteria(grade: Mapping[str, Any]) -> None:
 def submission(text: str, grade: Mapping[str, Any], *, code: bool) -> None:
     """The text with each criterion's evidence marked in it."""
     quotes = [(one["id"], one["evidence"]) for one in grade["details"]["criteria"]]
-    st.markdown(f"**{t('text', W)}**")
+    marks = quoted(text, quotes)
+    st.markdown(f"**{t('text' if marks else 'bare', W)}**")
     if text:
-        st.html(passage(text, quoted(text, quotes), code=code))
+        st.html(passage(text, marks, code=code))
     else:
         st.caption(t("empty", W))
 

@@ -72,6 +72,7 @@ def hyper_form(
             t("as", W),
             ["form", "json"],
             key=mode,
+            persist_state="session",
             required=True,
             format_func=lambda one: t(one, W),
             on_change=_switch,
@@ -150,7 +151,7 @@ def _text(values: Mapping[str, Any]) -> str:
 
 def _editor(key: str) -> dict[str, Any] | None:
     st.session_state.setdefault(f"{key}.json", _text({}))
-    text = st.text_area(t("json_label", W), key=f"{key}.json", height=220)
+    text = st.text_area(t("json_label", W), key=f"{key}.json", persist_state="session", height=220)
     said = read_json(text)
     if said is None:
         fault(t("no_json", W))
@@ -186,7 +187,7 @@ def _draw(key: str, field: Field) -> None:
     label = plain(field.name)
     st.session_state.setdefault(f"{name}.kind", kind_of(field, field.default))
     if is_switch(field):
-        st.toggle(label, key=f"{name}.kind", help=help_)
+        st.toggle(label, key=f"{name}.kind", persist_state="session", help=help_)
         return
     kinds = options(field)
     kind: str | None = kinds[0]
@@ -210,6 +211,7 @@ def _number(label: str, key: str, field: Field, of: Range, help_: str, *, beside
         step=1 if of.whole else _step(st.session_state[key]),
         format="%d" if of.whole else "%g",
         key=key,
+        persist_state="session",
         help=None if beside else help_,
         label_visibility="collapsed" if beside else "visible",
     )

@@ -38,7 +38,9 @@ def form(grade: Mapping[str, Any]) -> None:
     """How the grade is judged; what is typed is kept for each grade until it is sent."""
     st.session_state.setdefault(_MODE, MODES[0])
     said = {name: t(name, W) for name in MODES}
-    mode = st.segmented_control(t("mode", W), MODES, key=_MODE, required=True, format_func=said.__getitem__)
+    mode = st.segmented_control(
+        t("mode", W), MODES, key=_MODE, persist_state="session", required=True, format_func=said.__getitem__
+    )
     kept, listed = f"keep.review.{grade['id']}", grade["details"]["criteria"]
     if mode == "criteria":
         with st.container(horizontal=True):
@@ -48,7 +50,7 @@ def form(grade: Mapping[str, Any]) -> None:
     elif mode == "total":
         name = t("total_of", W, most=points(grade["max_score"]))
         _number(name, grade["score"], grade["max_score"], f"{kept}.score")
-    st.text_area(t("comment", W), key=f"{kept}.comment", height=80, max_chars=2000)
+    st.text_area(t("comment", W), key=f"{kept}.comment", persist_state="session", height=80, max_chars=2000)
     ids = [one["id"] for one in listed]
     st.button(
         t("save", W),
@@ -128,7 +130,16 @@ def _conflict(held: dict[str, Any]) -> None:
 def _number(name: str, value: float, most: float, key: str) -> None:
     st.session_state.setdefault(key, float(value))
     step = 0.5 if most >= 5 else max(round(most / 10, 2), 0.01)
-    st.number_input(name, min_value=0.0, max_value=float(most), step=step, key=key, format="%g", width=180)
+    st.number_input(
+        name,
+        min_value=0.0,
+        max_value=float(most),
+        step=step,
+        key=key,
+        persist_state="session",
+        format="%g",
+        width=180,
+    )
 
 
 def _hold(grade_id: str, mode: str, ids: list[str]) -> None:

@@ -18,7 +18,9 @@ def choose(label: str, options: Sequence[T], key: str, **named: Any) -> T | None
     free = named.get("accept_new_options", False)
     if key in st.session_state and st.session_state[key] not in options and not free:
         del st.session_state[key]
-    chosen: T | None = st.selectbox(label, options, key=key, **named)
+    if key in st.session_state:
+        st.session_state[key] = st.session_state[key]  # else the browser keeps the words that it had then
+    chosen: T | None = st.selectbox(label, options, key=key, persist_state="session", **named)
     return chosen
 
 

@@ -38,17 +38,18 @@ _LONGEST_OPTION = 80
 _ANSWER = "inference.answer"  # (of what, the answer)
 
 
+@st.fragment
 def row_form(model: str, version: int, features: list[Any], seen: Mapping[str, Any]) -> None:
-    """A field for each feature. `seen`: the columns' statistics of the data that was trained on, if known."""
+    """A field for each feature. `seen`: the columns' statistics of the data that was trained on, if known. A
+    fragment: what is typed asks the gateway nothing. No `st.form`: that loses it when the page is left."""
     shown = features[:_MOST_FIELDS]
-    # Without Enter: who corrects one field would send the row half filled in.
-    with st.form("inference.row", enter_to_submit=False):
+    with st.container(border=True):
         values: dict[str, Any] = {}
         for start in range(0, len(shown), _COLUMNS):
             for place, one in zip(st.columns(_COLUMNS), shown[start : start + _COLUMNS], strict=False):
                 with place:
                     values[one["name"]] = _field(model, one, seen.get(one["name"]))
-        sent = st.form_submit_button(t("predict", W), type="primary", icon=":material/online_prediction:")
+        sent = st.button(t("predict", W), type="primary", icon=":material/online_prediction:")
     if len(features) > len(shown):
         st.caption(t("first_only", W, count=len(shown), all=len(features)))
     else:
@@ -63,11 +64,14 @@ def row_form(model: str, version: int, features: list[Any], seen: Mapping[str, A
     _answer(about)
 
 
+@st.fragment
 def text_form(model: str) -> None:
     """For classifiers of texts."""
-    with st.form("inference.text"):
-        text = st.text_area(t("text", W), key="keep.inference.text", height=160, max_chars=20_000)
-        sent = st.form_submit_button(t("predict", W), type="primary", icon=":material/online_prediction:")
+    with st.container(border=True):
+        text = st.text_area(
+            t("text", W), key="keep.inference.text", persist_state="session", height=160, max_chars=20_000
+        )
+        sent = st.button(t("predict", W), type="primary", icon=":material/online_prediction:")
     if sent:
         if text.strip():
             _ask(model, {"instances": [{"text": text}]}, model)
@@ -82,17 +86,25 @@ def _field(model: str, feature: Mapping[str, str], seen: Mapping[str, Any] | Non
     match feature["type"]:
         case "integer":
             most = 2**53 - 1
-            return st.number_input(label, -most, most, None, 1, key=key, placeholder=_range(seen))
+            return st.number_input(
+                label, -most, most, None, 1, key=key, persist_state="session", placeholder=_range(seen)
+            )
         case "number":
             return st.number_input(
-                label, value=None, format="%g", step=None, key=key, placeholder=_range(seen)
+                label,
+                value=None,
+                format="%g",
+                step=None,
+                key=key,
+                persist_state="session",
+                placeholder=_range(seen),
             )
         case "boolean":
             chosen = choose(label, ["true", "false"], key, index=None, placeholder="", format_func=_yes_or_no)
             return None if chosen is None else chosen == "true"
     known = [str(value) for value, _ in (seen or {}).get("top", []) if value is not None]
     if not known:
-        return st.text_input(label, key=key)
+        return st.text_input(label, key=key, persist_state="session")
     return choose(label, known, key, index=None, placeholder="", accept_new_options=True, format_func=_cut)
 
 

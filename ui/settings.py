@@ -10,7 +10,7 @@ class Settings:
     public_url: str = ""  # the gateway's address as people reach it, for requests to copy; empty: the same
     host: str = "127.0.0.1"
     port: int = 8501
-    timeout_s: float = 65.0  # of an answer: a grade by a slow model takes its time
+    timeout_s: float = 65.0  # of an answer: a grade by a slow model takes its time; a look has 10 s at most
     max_upload_mb: int = 100  # as the gateway's DATASET_MAX_BYTES
 
     @property

@@ -80,7 +80,13 @@ def _form(classes: list[Any], listed: list[Any]) -> None:
         _field_fault(refused, "model_class")
     model_class = by_name[chosen or next(iter(by_name))]
     with right:
-        model = st.text_input(t("model", W), key="keep.training.model", max_chars=64, help=t("model_help", W))
+        model = st.text_input(
+            t("model", W),
+            key="keep.training.model",
+            persist_state="session",
+            max_chars=64,
+            help=t("model_help", W),
+        )
         _field_fault(refused, "model")
     told = _data(listed, refused)
     hyper = hyper_form(model_class["name"], model_class["schema"], _of_hyper(refused))
@@ -140,7 +146,9 @@ def _columns(name: str, found: Any, refused: Mapping[str, str]) -> dict[str, Any
     if key in st.session_state:
         st.session_state[key] = [one for one in st.session_state[key] if one in features]
     with second:
-        picked = st.multiselect(t("features", W), features, key=key, placeholder=t("all", W))
+        picked = st.multiselect(
+            t("features", W), features, key=key, persist_state="session", placeholder=t("all", W)
+        )
         _field_fault(refused, "features")
     return {"target": target, **({"features": picked} if picked else {})}
 
@@ -149,15 +157,19 @@ def _rest(refused: Mapping[str, str]) -> dict[str, Any]:
     first, second, third = st.columns(3, vertical_alignment="bottom")
     with first:
         st.session_state.setdefault("keep.training.share", 0.2)
-        share = st.slider(t("share", W), 0.05, 0.5, step=0.05, key="keep.training.share")
+        share = st.slider(
+            t("share", W), 0.05, 0.5, step=0.05, key="keep.training.share", persist_state="session"
+        )
         _field_fault(refused, "test_share")
     with second:
         st.session_state.setdefault("keep.training.seed", 0)
-        seed = st.number_input(t("seed", W), 0, 2**31 - 1, step=1, key="keep.training.seed")
+        seed = st.number_input(
+            t("seed", W), 0, 2**31 - 1, step=1, key="keep.training.seed", persist_state="session"
+        )
         _field_fault(refused, "seed")
     with third:
         st.session_state.setdefault("keep.training.promote", True)
-        promote = st.toggle(t("promote", W), key="keep.training.promote")
+        promote = st.toggle(t("promote", W), key="keep.training.promote", persist_state="session")
     return {"test_share": round(share, 2), "seed": seed, "promote": promote}
 
 

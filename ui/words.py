@@ -106,7 +106,12 @@ def choose_language() -> None:
     # Set, not only where there is none: beside the pages and on the login it is not the same widget.
     st.session_state[_CHOICE] = language()
     st.segmented_control(
-        t("language"), list(LANGUAGES), key=_CHOICE, format_func=LANGUAGES.__getitem__, required=True
+        t("language"),
+        list(LANGUAGES),
+        key=_CHOICE,
+        persist_state="session",
+        format_func=LANGUAGES.__getitem__,
+        required=True,
     )
 
 

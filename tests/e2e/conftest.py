@@ -92,6 +92,7 @@ class Stack:
     embeddings_wire: Wire
     gateway: subprocess.Popen[bytes]
     log: Path
+    settings: dict[str, str]  # the gateway's: a worker beside it has the same
     phases: dict[str, float] = field(default_factory=dict)
 
     def post(self, path: str, body: Any, *, key: str = API_KEY) -> tuple[int, Any, dict[str, str]]:
@@ -145,6 +146,10 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         "DATABASE_URL": f"sqlite:///{folder / 'store.db'}",
         "UNKNOWN_MODEL_FALLBACK": "true",
         "LLM_TIMEOUT_S": "20",
+        "TRAFFIC_PER_S": "500",  # a test's few hundred texts within two seconds are all noted
+        "DATASETS_DIR": str(folder / "datasets"),
+        "MODELS_URL": str(folder / "trained"),
+        "REPORTS_URL": str(folder / "reports"),
     }
     log = folder / "gateway.log"
     began = time.monotonic()
@@ -166,14 +171,14 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
             env={**os.environ, "EMBEDDINGS_PORT": str(embeddings_port)}, stdout=embeddings_log,
             stderr=subprocess.STDOUT, start_new_session=True,
         )  # fmt: skip
-        made = Stack(f"http://127.0.0.1:{port}", wire, vllm, embeddings_wire, gateway, log)
+        made = Stack(f"http://127.0.0.1:{port}", wire, vllm, embeddings_wire, gateway, log, door)
         try:
             _wait_until_ready(made, folder)
             made.phases["ready"] = time.monotonic() - began
             yield made
         finally:
             for process in (gateway, embeddings, vllm):
-                _end(process)
+                end(process)
 
 
 def _wait_until_ready(stack: Stack, folder: Path) -> None:
@@ -192,7 +197,7 @@ def _wait_until_ready(stack: Stack, folder: Path) -> None:
     pytest.fail(f"not ready after {START_S} s:\n{(folder / 'vllm.log').read_text()[-3000:]}")
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
+def end(process: subprocess.Popen[bytes]) -> None:
     """Ends the process and everything it started, whatever state a test left it in."""
     try:
         os.killpg(process.pid, signal.SIGCONT)

@@ -24,10 +24,7 @@ def page(gateway: FakeGateway) -> Page:
     """Draws one page, for somebody who is logged in: `page("grade")`."""
 
     def draw(name: str, language: str = "en", **state: object) -> AppTest:
-        script = (
-            f"from ui import frame\nfrom ui.pages import {name}\n"
-            f"with frame.keeping_choices():\n    {name}.page()\n"
-        )
+        script = f"from ui import frame\nfrom ui.pages import {name}\nframe.keep_choices()\n{name}.page()\n"
         drawn = AppTest.from_string(script, default_timeout=20)
         drawn.session_state["key"] = KEY
         drawn.session_state["keep.language"] = language

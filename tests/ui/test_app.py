@@ -2,20 +2,16 @@
 
 import ast
 import os
-import socket
 import subprocess
 import sys
-import time
-from pathlib import Path
-from urllib.error import URLError
-from urllib.request import urlopen
+from collections.abc import Iterator
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from tests.ui.fake_gateway import KEY, FakeGateway, refusal
+from tests.ui.fake_gateway import KEY, FakeGateway, refusal, served
+from tests.ui.served import ROOT, dashboard, opened, read
 
-ROOT = Path(__file__).resolve().parents[2]
 APP = ROOT / "ui/entry/app.py"
 NETWORK = {
     "aiohttp",
@@ -149,34 +145,49 @@ def test_a_wrong_setting_is_one_sentence_that_names_it(name: str, value: str) ->
     assert ran.stderr.count("\n") == 1
 
 
-def test_the_dashboard_starts_and_serves_on_loopback(gateway: FakeGateway, tmp_path: Path) -> None:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    log = tmp_path / "log"
-    with log.open("wb") as said:
-        running = subprocess.Popen(
-            [sys.executable, "-m", "ui"],
-            cwd=ROOT,
-            env={**os.environ, "UI_PORT": str(port), "GATEWAY_URL": gateway.url},
-            stdout=said,
-            stderr=subprocess.STDOUT,
-        )
-        try:
-            assert answers(f"http://127.0.0.1:{port}/_stcore/health", running) == b"ok", log.read_text()
-            assert b"<title>" in answers(f"http://127.0.0.1:{port}/review", running)
-        finally:
-            running.terminate()
-            running.wait(30)
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Where the dashboard of a gateway with nothing in it listens."""
+    with served() as gateway:
+        gateway.answers["GET", "/v1/models"] = gateway.answers["GET", "/v1/rubrics"] = 200, {"data": []}
+        with dashboard(gateway.url, tmp_path_factory.mktemp("ui") / "log") as place:
+            yield place
 
 
-def answers(address: str, running: subprocess.Popen[bytes]) -> bytes:
-    """What is served there, once it is."""
-    until = time.monotonic() + 60
-    while running.poll() is None and time.monotonic() < until:
-        try:
-            with urlopen(address, timeout=5) as answer:
-                return bytes(answer.read())
-        except (URLError, ConnectionError):
-            time.sleep(0.1)
-    return b""
+def test_the_dashboard_starts_and_serves_on_loopback(place: str) -> None:
+    assert place.startswith("127.0.0.1:")
+    assert b"<title>" in read(f"http://{place}/review")
+
+
+@pytest.mark.parametrize("page", ["", "grade", "review", "status"])
+def test_each_page_has_an_address_that_works_before_and_after_the_login(place: str, page: str) -> None:
+    with opened(place, page) as tab:
+        told = [*tab.began, *tab.log_in(KEY), *tab.run()]
+    assert not [one for one in told if one.WhichOneof("type") == "page_not_found"]
+
+
+def test_another_address_is_none(place: str) -> None:
+    with opened(place, "nowhere") as tab:
+        assert [one for one in tab.began if one.WhichOneof("type") == "page_not_found"]
+
+
+def test_what_is_kept_is_so_by_each_widget() -> None:
+    """Streamlit forgets the value of any other when its page is left."""
+    inputs = {
+        "checkbox", "multiselect", "number_input", "pills", "radio", "segmented_control", "selectbox",
+        "slider", "text_area", "text_input", "toggle",
+    }  # fmt: skip
+    found, forgotten = 0, []
+    for file in sorted((ROOT / "ui").rglob("*.py")):
+        for node in ast.walk(ast.parse(file.read_text())):
+            if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)):
+                continue
+            said = {one.arg: ast.unparse(one.value) for one in node.keywords}
+            if node.func.attr not in inputs or "key" not in said:
+                continue
+            kept = not said["key"].startswith("'") or said["key"].startswith("'keep.")
+            found += kept
+            if kept and said.get("persist_state") != "'session'":
+                forgotten.append(f"{file.name}:{node.lineno}")
+    assert found > 20
+    assert forgotten == []

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.ui.fake_gateway import KEY, Asked, FakeGateway, refusal, served
+from ui import client as client_module
 from ui.client import Gateway, GatewayDown, Refused, as_curl
 
 
@@ -125,6 +126,23 @@ def test_silence_longer_than_the_time_limit_is_no_answer(wire: FakeGateway) -> N
             client(wire, timeout_s=0.2).get("/v1/models")
     finally:
         done.set()
+
+
+def test_a_look_waits_less_than_what_a_model_is_asked(
+    wire: FakeGateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client_module, "_LOOK_S", 0.2)
+    given_up = threading.Event()
+
+    def late(_: Asked) -> tuple[int, object]:
+        given_up.wait(30)
+        return 200, {"answer": 1}
+
+    wire.answers["GET", "/v1/status"] = wire.answers["POST", "/v1/mask"] = late
+    with pytest.raises(GatewayDown):
+        client(wire).get("/v1/status")
+    threading.Timer(0.6, given_up.set).start()
+    assert client(wire).post("/v1/mask", {}) == {"answer": 1}
 
 
 def test_a_closed_door_is_no_answer_and_its_error_holds_no_address() -> None:

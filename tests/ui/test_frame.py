@@ -9,21 +9,21 @@ from ui.frame import plain
 TWO_PARTS = """
 import streamlit as st
 from ui import frame
-with frame.keeping_choices():
-    for path in ("/v1/a", "/v1/b"):
-        frame.asked(lambda: frame.gateway().get(path))
-    st.text_input("Name", key="keep.test.name")
-    with frame.asking():
-        found = frame.gateway().get("/v1/c")
-    st.text(found["said"])
+frame.keep_choices()
+for path in ("/v1/a", "/v1/b"):
+    frame.asked(lambda: frame.gateway().get(path))
+st.text_input("Name", key="keep.test.name", persist_state="session")
+with frame.asking():
+    found = frame.gateway().get("/v1/c")
+st.text(found["said"])
 """
 TWO_PAGES = """
 import streamlit as st
 from ui import frame
-with frame.keeping_choices():
-    if st.session_state.get("page", "one") == "one":
-        st.text_input("Name", key="keep.test.name")
-        st.text_input("Place", key="keep.test.place")
+frame.keep_choices()
+if st.session_state.get("page", "one") == "one":
+    st.text_input("Name", key="keep.test.name", persist_state="session")
+    st.text_input("Place", key="keep.test.place", persist_state="session")
 """
 
 
@@ -105,6 +105,17 @@ def test_what_was_typed_is_back_after_other_pages(gateway: FakeGateway) -> None:
     assert back.value == "typed"
     assert back.proto.set_value  # a field that is drawn anew is told what stands in it
     assert page.run().text_input(key="keep.test.name").value == "typed"
+
+
+def test_what_was_forgotten_on_purpose_does_not_come_back(gateway: FakeGateway) -> None:
+    page = AppTest.from_string(TWO_PAGES, default_timeout=20).run()
+    page.text_input(key="keep.test.name").set_value("typed").run()
+    page.session_state["page"] = "two"
+    page.run()
+    del page.session_state["keep.test.name"]
+    page.run()
+    page.session_state["page"] = "one"
+    assert page.run().text_input(key="keep.test.name").value == ""
 
 
 def test_a_run_that_is_on_its_way_overwrites_nothing_that_is_being_typed(gateway: FakeGateway) -> None:

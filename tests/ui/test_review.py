@@ -107,6 +107,15 @@ def test_the_most_doubtful_grade_is_open_with_its_masked_text_and_task(page: Pag
     assert not drawn.exception
 
 
+def test_among_equally_doubtful_grades_the_first_is_open_each_time(page: Page, desk: Desk) -> None:
+    for one in desk.waiting:
+        one["confidence"] = 0.2
+    first = page("review")
+    assert first.radio[0].value == "grade_a"
+    again = page("review", **{"review.later": first.session_state["review.later"]})
+    assert again.radio[0].value == "grade_a"
+
+
 def test_points_by_criterion_are_sent_and_the_next_grade_opens(page: Page, desk: Desk) -> None:
     drawn = page("review")
     drawn.radio[0].set_value("grade_b").run()

@@ -7,6 +7,7 @@ own kind: the address of one, opened first, ran that file alone, without login a
 import logging
 import traceback
 from collections.abc import Callable
+from functools import partial
 
 import streamlit as st
 
@@ -30,13 +31,14 @@ _PAGES: dict[str, list[tuple[str, str, Callable[[], None]]]] = {
         ("status", ":material/monitor_heart:", status.page),
     ],
 }
+_HOME = "grade"  # the first of them
 log = logging.getLogger(__name__)
 
 
 def main() -> None:
     st.set_page_config(page_title=t("title"), page_icon=ICON, layout="wide")
-    with frame.keeping_choices():
-        _page()
+    frame.keep_choices()
+    _page()
 
 
 def _page() -> None:
@@ -49,13 +51,17 @@ def _page() -> None:
                 page if inside else login.page,
                 title=t(name),
                 icon=icon,
-                url_path=name,
-                default=name == "grade",
+                url_path="" if name == _HOME else name,
+                default=name == _HOME,
             )
             for name, icon, page in listed
         ]
         for group, listed in _PAGES.items()
     }
+    # Streamlit serves the default page at `/` alone: its own name leads there.
+    home = pages[t("people")][0]
+    to_home = partial(st.switch_page, home) if inside else login.page
+    pages[t("people")].append(st.Page(to_home, title=t(_HOME), url_path=_HOME, visibility="hidden"))
     chosen = st.navigation(pages, position="sidebar" if inside else "hidden")
     if inside:
         with st.sidebar:

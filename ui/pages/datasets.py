@@ -127,7 +127,13 @@ def _upload() -> None:
         if st.session_state.get("keep.datasets.name", "") in ("", suggested):  # else it was typed
             st.session_state["keep.datasets.name"] = st.session_state["datasets.suggested"]
     with left:
-        name = st.text_input(t("name", W), key="keep.datasets.name", max_chars=64, help=t("name_help", W))
+        name = st.text_input(
+            t("name", W),
+            key="keep.datasets.name",
+            persist_state="session",
+            max_chars=64,
+            help=t("name_help", W),
+        )
     with right:
         target = choose(t("target", W), names, "keep.datasets.target", index=None, placeholder="-")
     if st.button(t("send", W), type="primary", disabled=not file) and file:

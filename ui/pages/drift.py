@@ -1,16 +1,16 @@
 """Drift: how the live traffic of each model differs from its reference."""
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pandas as pd
 import streamlit as st
 
-from ui import cells, frame
+from ui import cells, drift_reference, frame
 from ui.charts_of_drift import rows, trend
+from ui.drift_reference import TOLD, warn_of_overlap
 from ui.facts import facts
-from ui.markup import sandboxed
+from ui.markup import closed, sandboxed
 from ui.picking import choose, pick_rows
 from ui.words import COMMON, Table, t
 
@@ -31,7 +31,8 @@ W: Table = {
         "No reference yet: keep a window of traffic that looked as it should; the rest is compared with it.",
         "Эталона ещё нет: сохраните период, когда всё было как надо, остальное сравнится с ним.",
     ),
-    "verdict": ("Last comparison", "Последнее сравнение"),
+    "verdict": ("Last result", "Последний итог"),
+    "since_then": ("Comparison after it", "Сравнение после него"),
     "drifted": ("Drifted", "Есть дрейф"),
     "steady": ("No drift", "Дрейфа нет"),
     "never": ("never compared", "ещё не сравнивали"),
@@ -40,17 +41,6 @@ W: Table = {
     "succeeded": ("compared", "сравнено"),
     "skipped": ("too few rows", "мало строк"),
     "failed": ("failed", "не удалось"),
-    "keep": ("Keep a reference", "Сохранить эталон"),
-    "compare": ("Compare with the reference", "Сравнить с эталоном"),
-    "days": ("Of the last days", "За последние дни"),
-    "keep_it": ("Keep", "Сохранить"),
-    "kept_now": ("Kept: {rows} rows.", "Сохранено: {rows} строк."),
-    "run": ("Run now", "Сравнить сейчас"),
-    "hours": ("Traffic of the last hours", "Трафик за последние часы"),
-    "asked": (
-        "The comparison is queued; it shows here when it is over.",
-        "Сравнение в очереди; результат появится здесь.",
-    ),
     "trend": ("Scores over time; the dashed line is the threshold", "Показатели во времени; пунктир - порог"),
     "runs": ("Comparisons", "Сравнения"),
     "no_runs": ("Not compared yet.", "Ещё не сравнивалось."),
@@ -74,10 +64,11 @@ W: Table = {
     "download": ("Download the report", "Скачать отчёт"),
     "why": ("Why", "Причина"),
 }
-_TOLD = "drift.told"
 _POLL_S = 2
 _MOST_RUNS = 50
-_REPORT_PX = 900
+_MOST_REFERENCES = 20  # of a model
+_REPORT_PX, _CHART_PX = 900, 284  # three charts in a row
+_MOST_SHOWN, _ROW_PX = 6, 35  # of the models' table: what drifted stands under it
 _OPEN = frozenset({"queued", "running"})
 
 
@@ -88,101 +79,78 @@ def page() -> None:
     if not found:
         frame.empty(t("empty", W))
         return
+    found = sorted(found, key=lambda one: not _has_drifted(one))  # by name otherwise
     _models(found)
     names = [one["model"] for one in found]
     with st.container(width=340):
         name = choose(t("model", W), names, "keep.drift.model")
-    chosen = next((one for one in found if one["model"] == name), found[0])
-    _actions(chosen)
-    _runs(chosen["model"])
+    model = next((one for one in found if one["model"] == name), found[0])
+    _facts(model)
+    asked = frame.asked(
+        lambda: frame.gateway().get("/v1/drift-references", model=model["model"], limit=_MOST_REFERENCES)
+    )
+    references = asked["data"] if asked else []
+    _runs(model, references)
+    drift_reference.actions(model["model"], references)
+    if told := st.session_state.pop(TOLD, None):
+        st.toast(told, icon=":material/check:")
 
 
 def _models(found: Sequence[Mapping[str, Any]]) -> None:
     told = [
         {
             t("model", W): one["model"],
-            t("verdict", W): _verdict(one["last_run"]),
+            t("verdict", W): _verdict(_finding(one)),
             t("noted", W): one["rows"],
             t("last", W): _when(one["newest"]),
             t("reference", W): one["reference"]["rows"] if one["reference"] else None,
         }
         for one in found
     ]
-    st.dataframe(pd.DataFrame(told), hide_index=True, placeholder="")
+    height = (min(len(told), _MOST_SHOWN) + 1) * _ROW_PX + 3
+    st.dataframe(pd.DataFrame(told), hide_index=True, placeholder="", height=height)
 
 
-def _actions(model: Mapping[str, Any]) -> None:
-    name, reference = model["model"], model["reference"]
+def _facts(model: Mapping[str, Any]) -> None:
+    finding, last, reference = _finding(model), model["last_run"], model["reference"]
+    told = {t("verdict", W): _verdict(finding)}
+    if finding is not None and last["id"] != finding["id"]:
+        told[t("since_then", W)] = _verdict(last)
     if reference:
         since, until = _when(reference["since"]), _when(reference["until"])
-        told = {"rows": reference["rows"], "since": since, "until": until, "who": reference["created_by"]}
-        facts({t("reference", W): t("kept", W, **told), t("verdict", W): _verdict(model["last_run"])})
-    else:
+        kept = {"rows": reference["rows"], "since": since, "until": until, "who": reference["created_by"]}
+        told[t("reference", W)] = t("kept", W, **kept)
+    facts(told)
+    if not reference:
         frame.empty(t("no_reference", W), icon=":material/flag:")
-    left, right = st.columns(2)
-    with left:
-        _keep(name)
-    with right:
-        _run_now(name, can=reference is not None)
-    if told_now := st.session_state.pop(_TOLD, None):
-        st.toast(told_now, icon=":material/check:")
 
 
-def _keep(model: str) -> None:
-    st.session_state.setdefault("keep.drift.days", 7)
-    with st.form("keep", border=True):
-        st.markdown(f"**{t('keep', W)}**")
-        with st.container(horizontal=True, vertical_alignment="bottom"):
-            days = st.number_input(t("days", W), 1, 366, key="keep.drift.days", width=200)
-            sent = st.form_submit_button(t("keep_it", W), icon=":material/flag:")
-    if sent:
-        begin = datetime.now(UTC) - timedelta(days=int(days))
-        body = {"model": model, "since": begin.isoformat()}
-        if kept := frame.asked(lambda: frame.gateway().post("/v1/drift-references", body)):
-            st.session_state[_TOLD] = t("kept_now", W, rows=kept["rows"])
-            st.rerun()
-
-
-def _run_now(model: str, *, can: bool) -> None:
-    st.session_state.setdefault("keep.drift.hours", 24)
-    with st.form("run", border=True):
-        st.markdown(f"**{t('compare', W)}**")
-        with st.container(horizontal=True, vertical_alignment="bottom"):
-            hours = st.number_input(t("hours", W), 1, 8784, key="keep.drift.hours", width=200)
-            sent = st.form_submit_button(
-                t("run", W), icon=":material/play_arrow:", type="primary", disabled=not can
-            )
-    if sent:
-        body = {"model": model, "window_hours": float(hours)}
-        if frame.asked(lambda: frame.gateway().post("/v1/drift-runs", body)):
-            st.session_state[_TOLD] = t("asked", W)
-            st.rerun()
-
-
-def _runs(model: str) -> None:
+def _runs(model: Mapping[str, Any], references: Sequence[Mapping[str, Any]]) -> None:
     with frame.asking():
-        found = frame.gateway().get("/v1/drift-runs", model=model, limit=_MOST_RUNS)["data"]
-    st.subheader(t("runs", W))
+        found = frame.gateway().get("/v1/drift-runs", model=model["model"], limit=_MOST_RUNS)["data"]
     if not found:
-        frame.empty(t("no_runs", W), icon=":material/compare:")
+        if model["reference"]:
+            frame.empty(t("no_runs", W), icon=":material/compare:")
         return
     pending = [run for run in found if run["status"] in _OPEN]
     if pending:
         st.fragment(_wait, run_every=_POLL_S)(pending[0]["id"])
-    charts = trend(found, _words())
+    charts = trend(found, _words(), st.context.timezone)
     if charts:
         st.caption(t("trend", W))
         with st.container(horizontal=True):
             for chart in charts:
-                with st.container(width=340):
+                with st.container(width=_CHART_PX):
                     st.altair_chart(chart, width="stretch")
+    st.markdown(f"**{t('runs', W)}**")
     picked = pick_rows(
         _listed(found), [run["id"] for run in found], "drift.picked", many=False, placeholder=""
     )
     over = [run for run in found if run["status"] not in _OPEN]
+    over.sort(key=lambda run: run["status"] != "succeeded")  # what was found rather than why nothing was
     run = next((one for one in found if one["id"] in picked), over[0] if over else None)
     if run is not None:
-        _run(run)
+        _run(run, next((one for one in references if one["id"] == run["reference_id"]), None))
 
 
 def _wait(run_id: str) -> None:
@@ -209,9 +177,11 @@ def _listed(found: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
     return pd.DataFrame(told)
 
 
-def _run(run: Mapping[str, Any]) -> None:
+def _run(run: Mapping[str, Any], reference: Mapping[str, Any] | None) -> None:
     if run["error"]:
         st.warning(f"{t('why', W)}: {frame.plain(str(run['error']))}", icon=":material/info:")
+    if reference is not None:
+        warn_of_overlap(reference, run["since"], run["until"])
     if run["columns"]:
         st.dataframe(rows(run["columns"], _words()), hide_index=True)
     if not run["has_report"]:
@@ -221,15 +191,20 @@ def _run(run: Mapping[str, Any]) -> None:
     html = frame.asked(lambda: frame.gateway().text(f"/v1/drift-runs/{run['id']}/report"))
     if html is None:
         return
-    st.download_button(
-        t("download", W),
-        html,
-        f"{run['id']}.html",
-        "text/html",
-        icon=":material/download:",
-        key="drift.download",
-    )
+    name, icon = f"{run['id']}.html", ":material/download:"
+    st.download_button(t("download", W), closed(html), name, "text/html", icon=icon, key="drift.download")
     st.iframe(sandboxed(html, _REPORT_PX), height=_REPORT_PX)
+
+
+def _finding(model: Mapping[str, Any]) -> Any:
+    """The newest comparison that came to a result: one that failed after it takes nothing back. An older
+    gateway tells the last alone."""
+    return model.get("last_finding") or model["last_run"]
+
+
+def _has_drifted(model: Mapping[str, Any]) -> bool:
+    finding = _finding(model)
+    return bool(finding and finding["drifted"])
 
 
 def _verdict(run: Mapping[str, Any] | None) -> str:

@@ -26,6 +26,7 @@ W: Table = {
         "This is what leaves for a model if the submission comes alone.",
         "Это уходит к модели, если отправить одну работу.",
     ),
+    "left_out": ("Masked before it reached a model: {kinds}.", "Скрыто до отправки модели: {kinds}."),
     "nothing_masked": ("No personal data was found.", "Личных данных не найдено."),
     "empty_mask": ("An empty submission has nothing to mask.", "В пустой работе нечего скрывать."),
     "kind": ("Kind", "Вид"),
@@ -94,6 +95,8 @@ def _ask(typed: Typed, *, grade: bool) -> None:
 
     if typed.submission:
         frame.asked(lambda: ask("mask", "/v1/mask", mask_request(typed)))
+        if "mask" not in result and not gateway.is_up():
+            return  # said once
     if grade:
         frame.asked(lambda: ask("grade", path, body, headers))
 
@@ -108,6 +111,8 @@ def _show(result: dict[str, Any]) -> None:
             graded.headline(grade)
             graded.criteria(grade)
             graded.submission(typed.submission, grade, code=typed.task == "code")
+            if kinds := _kinds((result.get("mask") or {}).get("entities") or []):
+                st.caption(t("left_out", W, kinds=frame.plain(kinds)))
             graded.origin(grade)
     with tabs[-2]:
         _masked(result)
@@ -127,7 +132,7 @@ def _masked(result: dict[str, Any]) -> None:
         return
     if mask["entities"]:
         rows = [
-            [t(kind, KINDS) if kind in KINDS else kind, str(values), str(mentions), by]
+            [_kind(kind), str(values), str(mentions), by]
             for kind, values, mentions, by in graded.mentions(mask["entities"])
         ]
         head = [t(name, W) for name in ("kind", "values", "mentions", "found_by")]
@@ -137,3 +142,11 @@ def _masked(result: dict[str, Any]) -> None:
     spans = placeholders(mask["masked"], [(one["type"], one["placeholder"]) for one in mask["entities"]])
     st.html(passage(mask["masked"], spans, css="masked", code=result["typed"].task == "code"))
     st.caption(t("masked", W))
+
+
+def _kinds(entities: list[dict[str, Any]]) -> str:
+    return ", ".join(_kind(kind) for kind, *_ in graded.mentions(entities))
+
+
+def _kind(name: str) -> str:
+    return t(name, KINDS) if name in KINDS else name

@@ -54,6 +54,7 @@ def page() -> None:
             t("view", W),
             list(views),
             key="keep.review.view",
+            persist_state="session",
             required=True,
             format_func=views.__getitem__,
         )
@@ -106,10 +107,10 @@ def _queue(query: dict[str, str | None]) -> None:
 
 
 def _listed(waiting: list[dict[str, Any]]) -> str:
-    """The list; after one that was judged comes the one that stood below it."""
+    """The list, its first open; after one that was judged comes the one that stood below it."""
     ids = [one["id"] for one in waiting]
-    if st.session_state.get(_CHOSEN) not in ids:
-        later = st.session_state.get(_LATER, [])
+    if (chosen := st.session_state.get(_CHOSEN)) not in ids:
+        later = st.session_state.get(_LATER, []) if chosen else []
         st.session_state[_CHOSEN] = next((one for one in later if one in ids), ids[0])
     told = {one["id"]: _headline(one) for one in waiting}
     with st.container(key="review_list"):
@@ -117,6 +118,7 @@ def _listed(waiting: list[dict[str, Any]]) -> str:
             t("waiting", W),
             ids,
             key=_CHOSEN,
+            persist_state="session",
             format_func=told.__getitem__,
             captions=[frame.plain(f"{one['grader']}, {one['versions']['rubric']}") for one in waiting],
         )

@@ -66,6 +66,20 @@ async def test_judged_grades_come_with_the_last_word_newest_first(
     assert await judged(GradeQuery(limit=2, after=record(3).id)) == all_of_them[2:]
 
 
+async def test_equally_doubtful_grades_wait_newest_first_each_time(
+    database: Database, ledger: DatabaseLedger, reviews: DatabaseReviews
+) -> None:
+    for number in (2, 4, 1, 3):  # 1 and 2 of the same minute
+        await ledger.keep(record(number, minutes=max(number, 2), doubts=("unsure",), calls=0))
+    surest = record(5, doubts=("unsure",), calls=0)
+    await ledger.keep(replace(surest, grade=replace(surest.grade, confidence=0.9)))
+    desk = ReviewDesk(DatabaseGrades(database), reviews, ledger, RubricBook(DatabaseRubrics(database)))
+    expected = [record(number).id for number in (4, 3, 2, 1, 5)]
+    for _ in range(2):
+        queue, _ = await desk.queue(Caller("ann", Role.ADMIN, 60), GradeQuery())
+        assert [one.id for one in queue] == expected
+
+
 async def test_marks_are_those_of_the_judged_grades_newest_first(
     ledger: DatabaseLedger, reviews: DatabaseReviews
 ) -> None:
