@@ -10,7 +10,7 @@ import re
 import struct
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
-from typing import Any, Literal
+from typing import Any
 
 import uvicorn
 from aiohttp import web
@@ -292,11 +292,9 @@ async def listening(app: web.Application) -> AsyncIterator[str]:
 
 
 @asynccontextmanager
-async def serving(app: App, lifespan: Literal["on", "off"] = "off") -> AsyncIterator[str]:
+async def serving(app: App) -> AsyncIterator[str]:
     """The application over a real socket, in this event loop. Yields its base address."""
-    config = uvicorn.Config(
-        app, port=0, http="httptools", lifespan=lifespan, log_config=None, access_log=False
-    )
+    config = uvicorn.Config(app, port=0, http="httptools", lifespan="off", log_config=None, access_log=False)
     config.load()
     server = uvicorn.Server(config)
     server.lifespan = config.lifespan_class(config)
