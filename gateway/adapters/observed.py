@@ -19,6 +19,7 @@ import orjson
 from gateway.adapters.metrics import Metrics
 from gateway.adapters.tracing import Span, Told, Traces
 from gateway.batch.runner import GradesSheets
+from gateway.chat.reply import last_event
 from gateway.domain import (
     KEPT,
     Classification,
@@ -112,7 +113,7 @@ class ObservedChat:
                     return
                 tail: deque[bytes] = deque(maxlen=_TAIL_PIECES)
                 yield _with_tail(chunks, tail)
-                span.tell(_stream_told(b"".join(tail)))
+                span.tell(_answer_told(last_event(b"".join(tail))))
 
     async def count_tokens(self, messages: Sequence[dict[str, Any]], timeout_s: float) -> int:
         return await self._backend.count_tokens(messages, timeout_s)
@@ -273,9 +274,3 @@ def _answer_told(answer: bytes) -> Told:
     except (orjson.JSONDecodeError, AttributeError):
         return {}
     return {name: value for name, value in told.items() if isinstance(value, str | int)}
-
-
-def _stream_told(tail: bytes) -> Told:
-    """The last event of a stream that is not its end: with the usage, where the client asked for it."""
-    events = [event for event in tail.split(b"\n\n") if event.startswith(b"data: {")]
-    return _answer_told(events[-1][6:]) if events else {}

@@ -17,6 +17,13 @@ _TEXT_FIELDS = ("content", "reasoning_content", "reasoning", "refusal")
 _MAX_EVENT_BYTES = 1 << 20
 
 
+def last_event(tail: bytes) -> bytes:
+    """The JSON of a finished stream's last event before `[DONE]`: there its usage stands, where the caller
+    asked for it. Empty where the tail ends otherwise."""
+    event = tail.removesuffix(DONE).rstrip().rpartition(b"\n\n")[2]
+    return event.removeprefix(b"data: ") if event.startswith(b"data: ") else b""
+
+
 def unmask_completion(answer: dict[str, Any], originals: Mapping[str, str], *, json_reply: bool) -> None:
     """Resolves the placeholders of a parsed completion, in place."""
     for choice in answer.get("choices") or ():

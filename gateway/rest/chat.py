@@ -3,7 +3,7 @@ cost more than everything else on this path together."""
 
 import orjson
 
-from gateway.chat.reply import DONE
+from gateway.chat.reply import last_event
 from gateway.domain import Usage
 from gateway.grading.reply import read_usage
 from gateway.pipeline import Gateway
@@ -46,10 +46,9 @@ def chat_door(gateway: Gateway) -> ChatDoor:
 
 
 def _usage_of(tail: bytes) -> Usage:
-    """What the last event of a stream but its `[DONE]` tells; nothing where the caller did not ask for it.
-    The answer is with its caller already, so nothing here can fail it."""
-    event = tail.removesuffix(DONE).rstrip().rpartition(b"\n\n")[2]
+    """What the last event of a stream tells; nothing where the caller did not ask for it. The answer is with
+    its caller already, so nothing here can fail it."""
     try:
-        return read_usage(orjson.loads(event.removeprefix(b"data: ")))
+        return read_usage(orjson.loads(last_event(tail)))
     except (AttributeError, TypeError, ValueError):
         return Usage()

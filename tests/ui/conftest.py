@@ -11,6 +11,15 @@ from tests.ui.fake_gateway import KEY, FakeGateway, served
 Page = Callable[..., AppTest]
 
 
+def told(shown: AppTest) -> str:
+    """Every word on the page."""
+    plain = (shown.markdown, shown.caption, shown.error, shown.warning, shown.info, shown.toast)
+    parts = [str(one.value) for kind in plain for one in kind]
+    parts += [frame.value.to_string() for frame in shown.dataframe]
+    parts += [one.proto.body for one in shown.get("html")]
+    return "\n".join(parts)
+
+
 @pytest.fixture
 def gateway(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeGateway]:
     with served() as made:

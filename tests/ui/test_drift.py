@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.ui.conftest import Page
+from tests.ui.conftest import Page, told
 from tests.ui.fake_gateway import FakeGateway
 
 REFERENCE = {
@@ -80,16 +80,6 @@ def press(shown: Any, label: str) -> None:
 
 def hours_ago(hours: float) -> int:
     return int((datetime.now(UTC) - timedelta(hours=hours)).timestamp())
-
-
-def told(shown: Any) -> str:
-    parts = [
-        one.value for one in [*shown.markdown, *shown.caption, *shown.error, *shown.warning, *shown.info]
-    ]
-    parts += [one.value for one in shown.toast]
-    parts += [frame.value.to_string() for frame in shown.dataframe]
-    parts += [one.proto.body for one in shown.get("html")]
-    return "\n".join(map(str, parts))
 
 
 def test_it_says_which_columns_drifted(gateway: FakeGateway, page: Page) -> None:

@@ -3,7 +3,7 @@
 import itertools
 import re
 
-from tests.ui.conftest import Page
+from tests.ui.conftest import Page, told
 from tests.ui.fake_gateway import FakeGateway
 
 STATUS = {
@@ -41,16 +41,6 @@ STATUS = {
     ],
     "limits": {"requests_per_minute": 6000, "dataset_max_bytes": 104_857_600, "llm_timeout_s": 60.0},
 }
-
-
-def told(page: object) -> str:
-    """Every word on the page."""
-    parts = [
-        element.value for element in [*page.markdown, *page.caption, *page.error, *page.warning, *page.info]
-    ]  # type: ignore[attr-defined]
-    parts += [frame.value.to_string() for frame in page.dataframe]  # type: ignore[attr-defined]
-    parts += [one.proto.body for one in page.get("html")]  # type: ignore[attr-defined]
-    return "\n".join(map(str, parts))
 
 
 def sheets(page: object) -> list[list[list[str]]]:

@@ -92,14 +92,19 @@ async def database(address: str) -> AsyncIterator[Database]:
 
 
 @pytest.fixture
+async def other_database(address: str) -> AsyncIterator[Database]:
+    """The same one, as another process would have it."""
+    database = Database(address)
+    await database.start()
+    yield database
+    await database.close()
+
+
+@pytest.fixture
 def ledger(database: Database) -> DatabaseLedger:
     return DatabaseLedger(database)
 
 
 @pytest.fixture
-async def other_ledger(address: str) -> AsyncIterator[DatabaseLedger]:
-    """As another process would have it."""
-    database = Database(address)
-    await database.start()
-    yield DatabaseLedger(database)
-    await database.close()
+def other_ledger(other_database: Database) -> DatabaseLedger:
+    return DatabaseLedger(other_database)

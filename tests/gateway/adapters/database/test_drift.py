@@ -4,7 +4,6 @@ Over 250 lines: what is kept, drawn, queued and found is one shelf.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
 
@@ -36,12 +35,8 @@ def queue(database: Database) -> DatabaseDriftQueue:
 
 
 @pytest.fixture
-async def other_shelf(address: str) -> AsyncIterator[DatabaseDrift]:
-    """As another process would have it."""
-    database = Database(address)
-    await database.start()
-    yield DatabaseDrift(database)
-    await database.close()
+def other_shelf(other_database: Database) -> DatabaseDrift:
+    return DatabaseDrift(other_database)
 
 
 async def kept(database: Database, shelf: DatabaseDrift, model: str = "spam") -> Reference:

@@ -1,7 +1,6 @@
 """Each comparison is one worker's at a time and ends once, whoever dies over it."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from math import inf, nan
@@ -30,12 +29,8 @@ def queue(database: Database) -> DatabaseDriftQueue:
 
 
 @pytest.fixture
-async def other_queue(address: str) -> AsyncIterator[DatabaseDriftQueue]:
-    """As another process would have it."""
-    database = Database(address)
-    await database.start()
-    yield DatabaseDriftQueue(database)
-    await database.close()
+def other_queue(other_database: Database) -> DatabaseDriftQueue:
+    return DatabaseDriftQueue(other_database)
 
 
 async def kept(database: Database, *models: str, minutes: float = 0) -> list[Reference]:
