@@ -2,7 +2,6 @@
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -70,12 +69,8 @@ def results(database: Database) -> DatabaseResults:
 
 
 @pytest.fixture
-async def other_queue(address: str) -> AsyncIterator[DatabaseQueue]:
-    """As another process would have it."""
-    database = Database(address)
-    await database.start()
-    yield DatabaseQueue(database)
-    await database.close()
+def other_queue(other_database: Database) -> DatabaseQueue:
+    return DatabaseQueue(other_database)
 
 
 async def kept(shelf: DatabaseShelf, *ids: str, **changes: Any) -> Batch:

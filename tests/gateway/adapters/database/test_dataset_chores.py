@@ -1,7 +1,6 @@
 """Every version finds its way to DVC and the remote, one step at a time, however often a step fails."""
 
 import asyncio
-from collections.abc import AsyncIterator
 
 import pytest
 from sqlalchemy import select, update
@@ -28,12 +27,8 @@ def chores(database: Database) -> DatabaseChores:
 
 
 @pytest.fixture
-async def other_chores(address: str) -> AsyncIterator[DatabaseChores]:
-    """As another process would have it."""
-    database = Database(address)
-    await database.start()
-    yield DatabaseChores(database)
-    await database.close()
+def other_chores(other_database: Database) -> DatabaseChores:
+    return DatabaseChores(other_database)
 
 
 async def pause_left(database: Database) -> float:

@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -29,12 +29,8 @@ def shelf(database: Database) -> DatabaseDatasets:
 
 
 @pytest.fixture
-async def other_shelf(address: str) -> AsyncIterator[DatabaseDatasets]:
-    """As another process would have it."""
-    database = Database(address)
-    await database.start()
-    yield DatabaseDatasets(database)
-    await database.close()
+def other_shelf(other_database: Database) -> DatabaseDatasets:
+    return DatabaseDatasets(other_database)
 
 
 async def removed(database: Database) -> None:

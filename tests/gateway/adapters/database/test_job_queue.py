@@ -1,7 +1,6 @@
 """Each job is one worker's at a time and ends once, whoever dies over it; its log has no gap."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from math import inf, nan
 
@@ -37,12 +36,8 @@ def models(database: Database) -> DatabaseModels:
 
 
 @pytest.fixture
-async def other_queue(address: str) -> AsyncIterator[DatabaseJobQueue]:
-    """As another process would have it."""
-    database = Database(address)
-    await database.start()
-    yield DatabaseJobQueue(database)
-    await database.close()
+def other_queue(other_database: Database) -> DatabaseJobQueue:
+    return DatabaseJobQueue(other_database)
 
 
 async def added(shelf: DatabaseJobs, *minutes: int) -> list[TrainingJob]:

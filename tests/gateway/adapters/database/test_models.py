@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
 from dataclasses import replace
 
 import pytest
@@ -33,12 +32,8 @@ def mirror(database: Database) -> DatabaseMirror:
 
 
 @pytest.fixture
-async def other(address: str) -> AsyncIterator[Database]:
-    """As another process would have it."""
-    database = Database(address)
-    await database.start()
-    yield database
-    await database.close()
+def other(other_database: Database) -> Database:
+    return other_database
 
 
 @pytest.fixture

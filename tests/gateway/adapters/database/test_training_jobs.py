@@ -1,7 +1,6 @@
 """Training jobs as callers have them: none over the limit, none twice under one idempotency key."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from dataclasses import replace
 
 import pytest
@@ -23,12 +22,8 @@ async def shelf(database: Database) -> DatabaseJobs:
 
 
 @pytest.fixture
-async def other_shelf(address: str) -> AsyncIterator[DatabaseJobs]:
-    """As another process would have it."""
-    database = Database(address)
-    await database.start()
-    yield DatabaseJobs(database)
-    await database.close()
+def other_shelf(other_database: Database) -> DatabaseJobs:
+    return DatabaseJobs(other_database)
 
 
 @pytest.fixture
