@@ -10,6 +10,10 @@ from gateway.ports import ChatBackend, Embedder
 from gateway.tasks import all_of
 
 
+async def _nothing() -> None:
+    """Where no models are trained."""
+
+
 class Catalog:
     def __init__(
         self,
@@ -18,17 +22,20 @@ class Catalog:
         *,
         unknown_model_fallback: bool,
         trained: Callable[[], Sequence[ServedModel]] = list,
+        note_newer: Callable[[], Awaitable[None]] = _nothing,
     ) -> None:
-        """`trained`: the champions of the trained models, from memory."""
+        """`trained`: the champions of the trained models, from memory; `note_newer` brings it up to date."""
         self._backend = backend
         self._embedder = embedder
         self._unknown_model_fallback = unknown_model_fallback
         self._trained = trained
+        self._note_newer = note_newer
         self._told: frozenset[str] = frozenset()  # names of the embeddings service's models
 
     async def models(self) -> list[ServedModel]:
         """The models a client may name: the served one, the grader on top of it, the embeddings service's,
         the trained ones. A server that is down is left out; when nothing is left its error is raised."""
+        await self._note_newer()
         known, fault = await self._known()
         if fault and not known:
             raise fault

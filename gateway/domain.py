@@ -25,6 +25,21 @@ class Language(StrEnum):
     RUSSIAN = "ru"
 
 
+class Priority(StrEnum):
+    """Who goes first where there is not room for all."""
+
+    LIVE = "live"  # somebody waits for the answer
+    BATCH = "batch"
+
+
+class Server(StrEnum):
+    """Whose places a request takes."""
+
+    LLM = "llm"
+    EMBEDDINGS = "embeddings"
+    HERE = "here"  # this process: masking, trained models
+
+
 class Role(StrEnum):
     ADMIN = "admin"
     TRAINER = "trainer"
@@ -39,6 +54,8 @@ class Caller:
     key_id: str  # a public name of the key, fit for logs
     role: Role
     requests_per_minute: int
+    tokens_per_minute: int = 0  # of prompts and completions; 0: as many as there are
+    max_parallel: int = 0  # requests at the models at once; 0: as many as there are places
 
     @property
     def oversees(self) -> bool:
@@ -52,7 +69,10 @@ class Quota:
 
     limit: int  # requests per minute
     remaining: int
-    reset_s: float  # seconds until the bucket is full again
+    reset_s: float  # seconds until all of them are there again
+    tokens_limit: int = 0  # tokens per minute; 0: no such limit, and the two below say nothing
+    tokens_remaining: int = 0
+    tokens_reset_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

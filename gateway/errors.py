@@ -26,6 +26,7 @@ class Code(StrEnum):
     INVALID_DATASET = "invalid_dataset"
     INVALID_HYPERPARAMETERS = "invalid_hyperparameters"
     MODEL_UNAVAILABLE = "model_unavailable"
+    DEADLINE_EXCEEDED = "deadline_exceeded"
     BACKEND_UNAVAILABLE = "backend_unavailable"
     BACKEND_TIMEOUT = "backend_timeout"
     BACKEND_ERROR = "backend_error"
@@ -152,6 +153,12 @@ class ModelUnavailable(GatewayError):
     """The model is there, and its weights cannot be read or are not the ones that were registered."""
 
     code = Code.MODEL_UNAVAILABLE
+
+
+class DeadlineExceeded(GatewayError):
+    """The caller said how long they wait, and that is over."""
+
+    code = Code.DEADLINE_EXCEEDED
 
 
 class BackendUnavailable(GatewayError):

@@ -39,9 +39,9 @@ class Guards:
         """Who is at the door. Raises Unauthenticated."""
         return self._keys.caller_for(key)
 
-    def admit(self, caller: Caller) -> Quota:
+    async def admit(self, caller: Caller) -> Quota:
         """Takes one request from their rate. Raises RateLimited."""
-        return self._limits.spend(caller)
+        return await self._limits.spend(caller)
 
     @contextmanager
     def place(self) -> Iterator[None]:

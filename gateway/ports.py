@@ -30,7 +30,7 @@ class Keys(Protocol):
 class Limits(Protocol):
     """Fails open with a metric: a broken counter must not close the exam."""
 
-    def spend(self, caller: Caller) -> Quota:
+    async def spend(self, caller: Caller) -> Quota:
         """Takes one request from the caller's rate. Raises RateLimited with `retry_after`."""
 
 

@@ -40,8 +40,26 @@ class Settings(BaseSettings):
     metrics_key: SecretStr | None = None  # may read /metrics and nothing else
     allow_demo_key: bool = False  # beyond loopback the course's key is refused unless this says otherwise
     requests_per_minute: int = Field(6000, ge=1)  # for keys that do not say their own
-    max_in_flight: int = Field(256, ge=1)  # requests at the model server at once; more are shed with 503
+    tokens_per_minute: int = Field(0, ge=0)  # the same; of prompts and completions; 0: no such limit
+    max_parallel: int = Field(0, ge=0)  # the same; requests at the models at once; 0: no such limit
+    redis_url: SecretStr = SecretStr("")  # where processes share the limits; empty: each counts for itself
+    redis_timeout_s: float = Field(0.1, gt=0)  # then a request is let in uncounted
+    max_in_flight: int = Field(256, ge=1)  # requests at each server at once, at most; more are shed with 503
+    adaptive_limit: bool = True  # fewer than max_in_flight when a server's answers grow slower
+    adaptive_tolerance: float = Field(2.0, gt=1)  # slower than unloaded by this factor is too slow
+    adaptive_least: int = Field(4, ge=1)  # places that a slow server keeps
+    batch_share: float = Field(0.5, gt=0, le=1)  # of the places, those that batches may take
     log_level: str = "INFO"
+
+    max_connections: int = Field(4096, ge=1)  # at once; a further one is closed
+    header_timeout_s: float = Field(10.0, gt=0)  # from a connection's or a request's first byte to its body
+    max_header_bytes: int = Field(32_768, ge=1024)
+    keep_alive_s: float = Field(5.0, gt=0)  # of a connection on which nothing is asked
+    write_timeout_s: float = Field(30.0, gt=0)  # how long a client may take nothing of its answer
+    drain_delay_s: float = Field(0.0, ge=0)  # from "not ready" to the closed door, for a balancer to see it
+    drain_s: float = Field(20.0, gt=0)  # then, for answers under way
+    metrics_port: int = Field(0, ge=0, le=65535)  # /metrics and probes without a key, on `host`; 0: none
+    workers: int = Field(1, ge=1, le=64)  # processes that share the port
 
     # What a request may be.
     max_body_bytes: int = Field(1 << 20, ge=1024)
@@ -55,10 +73,16 @@ class Settings(BaseSettings):
     max_instances: int = Field(32, ge=1)
 
     # The model server.
-    llm_url: str = "http://127.0.0.1:8000"
+    llm_url: str = "http://127.0.0.1:8000"  # of several replicas by commas
     llm_api_key: SecretStr = SecretStr("")
     llm_timeout_s: float = Field(60.0, gt=0)  # a whole answer, or the silence between two streamed events
     llm_connect_timeout_s: float = Field(2.0, gt=0)
+    breaker_failures: int = Field(5, ge=1)  # in a row, of a server; then it is left alone
+    breaker_open_s: float = Field(1.0, gt=0)  # at first; doubled as it goes on failing
+    breaker_open_max_s: float = Field(5.0, gt=0)
+    probe_every_s: float = Field(0.25, gt=0)  # of a server that is left alone, or silent while asked
+    probe_timeout_s: float = Field(0.35, gt=0)
+    retry_budget: float = Field(0.2, ge=0, le=1)  # retries for each request, at most
     unknown_model_fallback: bool = False  # True: an unknown model name means the served model
 
     # The embeddings service; without an address there is none.

@@ -294,6 +294,7 @@ def _catalog(
         embedder,
         unknown_model_fallback=settings.unknown_model_fallback,
         trained=classical.champions.served_models,
+        note_newer=classical.champions.note_newer,
     )
 
 

@@ -21,7 +21,7 @@ LINUX = ("--python-platform", "x86_64-manylinux_2_28")
 SETS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "gateway": (("gateway",), ANYWHERE),
     "dev": (
-        ("gateway", "run", "test", "lint", "bench"),
+        ("gateway", "run", "test", "load", "lint", "bench"),
         (*ANYWHERE, "--constraint", "requirements/gateway.txt"),
     ),
     "worker": (("gateway", "worker", "test"), (*LINUX, "--constraint", "requirements/gateway.txt")),

@@ -67,6 +67,7 @@ REFUSALS: Table = {  # by the gateway's code
     "artifact_refused": ("The submission's address was refused", "Адрес работы отклонён"),
     "artifact_unavailable": ("The submission could not be fetched", "Не удалось получить работу"),
     "backend_error": ("The model's service failed", "Сбой сервиса модели"),
+    "deadline_exceeded": ("The time for the request is over", "Время на запрос истекло"),
     "backend_timeout": ("The model took too long", "Модель не ответила вовремя"),
     "backend_unavailable": ("The model's service is down", "Сервис модели недоступен"),
     "conflict": ("This does not fit what is there", "Это противоречит уже имеющемуся"),

@@ -28,6 +28,7 @@ UP = "up"
 _WHAT = "newer models"
 _NOT_YET = "not loaded yet"
 _LOOK_S = 5.0  # of a look at the champions, at most: what takes longer goes on, and the next look finds it
+_NOTE_S = 0.5  # of a listing that notes them
 _AT_ONCE = 4  # champions that a look loads
 
 
@@ -66,11 +67,25 @@ class ChampionWatch(Watch):
             for name, model in sorted(known.items())
         ]
 
+    async def note_newer(self) -> None:
+        """Lists a champion that the last look did not know, not ready yet, and has it loaded: who has just
+        trained a model looks for it at once. A store that is down or slow changes nothing."""
+        try:
+            async with asyncio.timeout(_NOTE_S):
+                champions = await self._champions()
+        except (GatewayError, TimeoutError):
+            return
+        unseen = {name: model for name, model in champions.items() if name not in self._served}
+        if unseen.keys() - self._unavailable.keys():
+            self._unavailable |= unseen
+            self.wake()
+
+    async def _champions(self) -> dict[str, ModelVersion]:
+        return {model.name: model for model in await self._shelf.champions() if model.name not in GRADERS}
+
     async def look(self) -> None:
         try:
-            champions = {
-                model.name: model for model in await self._shelf.champions() if model.name not in GRADERS
-            }
+            champions = await self._champions()
         except GatewayError as error:
             if self._fault != error.message:
                 log.warning("the champions are not known anew: %s", error.message)

@@ -15,7 +15,7 @@ class MemoryRates:
         self._clock = clock
         self._buckets: dict[str, tuple[float, float]] = {}  # key id -> (requests left, at which time)
 
-    def spend(self, caller: Caller) -> Quota:
+    async def spend(self, caller: Caller) -> Quota:
         now = self._clock()
         limit = caller.requests_per_minute
         left, then = self._buckets.get(caller.key_id, (float(limit), now))

@@ -12,12 +12,20 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass
 from typing import Any
 
-from gateway.domain import Role
-from gateway.errors import Forbidden, GatewayError, MethodNotAllowed, Unauthenticated
+from gateway.domain import Priority, Role
+from gateway.errors import (
+    DeadlineExceeded,
+    Forbidden,
+    GatewayError,
+    InvalidRequest,
+    MethodNotAllowed,
+    Unauthenticated,
+)
 from gateway.guards import Guards, may_train
 from gateway.rest.bodies import Message, Receive, Upload, Watch, check_head, discard, replay, whole_body
 from gateway.rest.errors import error_event, error_response
 from gateway.rest.observe import Exchange, Observer
+from gateway.urgency import USUAL, Urgency, urgent
 
 log = logging.getLogger(__name__)
 
@@ -29,6 +37,8 @@ ChatDoor = Callable[["Visit", bytes, Send], Awaitable[None]]
 CHAT_PATH = "/v1/chat/completions"
 UPLOAD_PATH = "/v1/datasets"  # a POST there is not read whole, but handed on as it comes
 PUBLIC_PATHS = frozenset({"/-/healthz", "/-/readyz"})
+_SECONDS = re.compile(rb"[0-9]{1,5}(?:\.[0-9]{1,6})?")
+_LONGEST_S = 86_400
 _FORM_BYTES = 1 << 16  # what a form may add around an upload's file
 # A caller's own request id is kept only when it cannot spell a name or a number: a UUID, or 32 hex digits.
 _REQUEST_ID = re.compile(rb"(?i)[0-9a-f]{8}(-?)[0-9a-f]{4}\1[0-9a-f]{4}\1[0-9a-f]{4}\1[0-9a-f]{12}")
@@ -95,26 +105,42 @@ class Door:
             await self._pages(scope, receive, answer)
             return
         exchange.caller = self._guards.known(_key(headers))
-        exchange.quota = self._guards.admit(exchange.caller)
+        exchange.quota = await self._guards.admit(exchange.caller)
         self._observer.let_in(exchange, headers.get(b"traceparent"))
         if exchange.caller.role is Role.METRICS and path != "/metrics":
             raise Forbidden("This key may read metrics only.")
         if path == UPLOAD_PATH and exchange.method == "POST":
             await self._upload(scope, receive, answer, headers)
             return
+        how = _urgency(headers)
         policy = self._policy
         body = await whole_body(receive, headers, policy.max_body_bytes, policy.body_timeout_s)
         answer.unread = None
         with Watch(exchange, receive) as watch:
             watch.begin()
-            if path == CHAT_PATH:
-                if exchange.method != "POST":
-                    raise MethodNotAllowed("Chat completions are asked for by POST.")
-                choice = headers.get(b"x-unmask")
-                unmask = policy.unmask_replies if choice is None else choice.lower() == b"true"
-                await self._chat(Visit(exchange, unmask), body, answer)
-            else:
-                await self._pages(scope, replay(body), answer)
+            if how is USUAL:
+                await self._answer(scope, body, answer, headers)
+                return
+            try:
+                with urgent(how):
+                    async with asyncio.timeout_at(how.deadline) as limit:
+                        await self._answer(scope, body, answer, headers)
+            except TimeoutError:
+                if not limit.expired():
+                    raise
+                raise DeadlineExceeded("The time that X-Request-Timeout gave is over.") from None
+
+    async def _answer(
+        self, scope: Scope, body: bytes, answer: "_Answer", headers: dict[bytes, bytes]
+    ) -> None:
+        if scope["path"] != CHAT_PATH:
+            await self._pages(scope, replay(body), answer)
+            return
+        if answer.exchange.method != "POST":
+            raise MethodNotAllowed("Chat completions are asked for by POST.")
+        choice = headers.get(b"x-unmask")
+        unmask = self._policy.unmask_replies if choice is None else choice.lower() == b"true"
+        await self._chat(Visit(answer.exchange, unmask), body, answer)
 
     async def _upload(
         self, scope: Scope, receive: Receive, answer: "_Answer", headers: dict[bytes, bytes]
@@ -139,6 +165,25 @@ def _key(headers: dict[bytes, bytes]) -> bytes:
     if scheme.lower() != b"bearer" or not key.strip():
         raise Unauthenticated("No API key provided: send 'Authorization: Bearer KEY'.")
     return key.strip()
+
+
+def _urgency(headers: dict[bytes, bytes]) -> Urgency:
+    """How long the caller waits, and whether others go first. Raises InvalidRequest."""
+    seconds, priority = headers.get(b"x-request-timeout"), headers.get(b"x-priority")
+    if seconds is None and priority is None:
+        return USUAL
+    deadline = None
+    if seconds is not None:
+        if not _SECONDS.fullmatch(seconds) or not 0 < float(seconds) <= _LONGEST_S:
+            raise InvalidRequest(
+                f"'X-Request-Timeout' must be seconds, more than 0 and at most {_LONGEST_S}.",
+                param="X-Request-Timeout",
+            )
+        deadline = asyncio.get_running_loop().time() + float(seconds)
+    try:
+        return Urgency(Priority((priority or b"live").decode("latin-1")), deadline)
+    except ValueError:
+        raise InvalidRequest("'X-Priority' must be live or batch.", param="X-Priority") from None
 
 
 class _Answer:

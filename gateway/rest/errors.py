@@ -42,6 +42,7 @@ HTTP: Mapping[Code, _Http] = {
     Code.INVALID_DATASET: _Http(422, "invalid_request_error", "invalid_dataset"),
     Code.INVALID_HYPERPARAMETERS: _Http(422, "invalid_request_error", "invalid_hyperparameters"),
     Code.MODEL_UNAVAILABLE: _Http(503, "server_error", "model_unavailable", retry=True),
+    Code.DEADLINE_EXCEEDED: _Http(504, "server_error", "deadline_exceeded"),
     Code.BACKEND_UNAVAILABLE: _Http(503, "server_error", "backend_unavailable", retry=True),
     Code.BACKEND_TIMEOUT: _Http(504, "server_error", "backend_timeout"),
     Code.BACKEND_ERROR: _Http(502, "server_error", "backend_error"),

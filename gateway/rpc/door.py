@@ -17,7 +17,7 @@ from typing import Any, Never
 import grpc
 from google.protobuf.message import DecodeError, Message
 
-from gateway.domain import Role
+from gateway.domain import Priority, Role
 from gateway.errors import (
     BodyTimeout,
     Forbidden,
@@ -32,6 +32,7 @@ from gateway.guards import Guards
 from gateway.rpc.calls import Call, CallLog
 from gateway.rpc.errors import Metadata, refusal
 from gateway.rpc.procedures import Procedure
+from gateway.urgency import Urgency, urgent
 
 log = logging.getLogger(__name__)
 
@@ -103,14 +104,14 @@ class Door(grpc.GenericRpcHandler):
         given = metadata.get("x-request-id", "")
         request_id = given if _REQUEST_ID.fullmatch(given) else os.urandom(16).hex()
         call = Call(request_id, procedure.path if procedure else "other", metadata)
-        with self._calls.watching(call):
+        with self._calls.watching(call), urgent(_urgency(metadata, context)):
             return await self._let_in_and_answered(procedure, call, context, answer)
 
     async def _let_in_and_answered(
         self, procedure: Procedure | None, call: Call, context: Context, answer: Answer
     ) -> bytes | None:
         try:
-            answered = await answer(self._let_in(procedure, call), call)
+            answered = await answer(await self._let_in(procedure, call), call)
             context.set_trailing_metadata(tuple(_of_every_answer(call)))
             call.status = "OK"
             return answered
@@ -128,11 +129,13 @@ class Door(grpc.GenericRpcHandler):
             log.exception("unexpected failure", extra={"request_id": call.request_id})
             return await _refuse(call, GatewayError("The gateway failed."), context)
 
-    def _let_in(self, procedure: Procedure | None, call: Call) -> Procedure:
+    async def _let_in(self, procedure: Procedure | None, call: Call) -> Procedure:
         if procedure is not None and procedure.public:
             return procedure
         call.admitted = self._guards.known(_key(call.metadata))
-        call.quota = self._guards.admit(call.admitted)
+        if call.metadata.get("x-priority", Priority.LIVE) not in tuple(Priority):
+            raise InvalidRequest("'x-priority' must be live or batch.", param="x-priority")
+        call.quota = await self._guards.admit(call.admitted)
         self._calls.let_in(call)
         if call.admitted.role is Role.METRICS:
             raise Forbidden("This key may read metrics only.")
@@ -236,6 +239,14 @@ def _of_every_answer(call: Call) -> Metadata:
 
 def _texts(context: Context) -> dict[str, str]:
     return {key: value for key, value in context.invocation_metadata() or () if isinstance(value, str)}
+
+
+def _urgency(metadata: Mapping[str, str], context: Context) -> Urgency:
+    """By the call's own deadline, which gRPC keeps by itself, and the metadata `x-priority`."""
+    remaining: float | None = context.time_remaining()
+    deadline = None if remaining is None else asyncio.get_running_loop().time() + remaining
+    given = metadata.get("x-priority", Priority.LIVE)
+    return Urgency(Priority.BATCH if given == Priority.BATCH else Priority.LIVE, deadline)
 
 
 def _key(metadata: Mapping[str, str]) -> bytes:

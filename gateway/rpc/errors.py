@@ -34,6 +34,7 @@ STATUS: Mapping[Code, StatusCode] = {
     Code.INVALID_DATASET: StatusCode.INVALID_ARGUMENT,
     Code.INVALID_HYPERPARAMETERS: StatusCode.INVALID_ARGUMENT,
     Code.MODEL_UNAVAILABLE: StatusCode.UNAVAILABLE,
+    Code.DEADLINE_EXCEEDED: StatusCode.DEADLINE_EXCEEDED,
     Code.BACKEND_UNAVAILABLE: StatusCode.UNAVAILABLE,
     Code.BACKEND_TIMEOUT: StatusCode.DEADLINE_EXCEEDED,
     Code.BACKEND_ERROR: StatusCode.INTERNAL,  # not UNAVAILABLE, which clients try again by themselves

@@ -97,6 +97,21 @@ async def test_waking_looks_at_once(threads: Executor) -> None:
     await watch.close()
 
 
+async def test_a_listing_names_a_champion_that_the_last_look_did_not_know(threads: Executor) -> None:
+    shelf = MemoryShelf()
+    watch = ChampionWatch(shelf, OnnxPredictor(MemoryWeights("constant-1"), 4, ROOM, threads), 3600.0)
+    watch.start()
+    await asyncio.sleep(0)
+    shelf.put(version_of("constant-1", threads))
+    await watch.note_newer()
+    assert [(one.name, one.ready) for one in watch.served_models()] == [("payments", False)]
+    await until(watch.all)
+    assert [(one.name, one.ready) for one in watch.served_models()] == [("payments", True)]
+    shelf.down = True
+    await watch.note_newer()
+    await watch.close()
+
+
 class HungWeights(MemoryWeights):
     """One of the files never comes, until it is let out."""
 

@@ -45,7 +45,7 @@ class Guards:
             raise Unauthenticated("Incorrect API key provided.")
         return Caller("bob" if key == b"spent" else "ann", roles[key], 60)
 
-    def admit(self, caller: Caller) -> Quota:
+    async def admit(self, caller: Caller) -> Quota:
         if caller.key_id == "bob":
             raise RateLimited("Too many requests.", retry_after=2.5)
         return Quota(60, 59, 1.0)
