@@ -14,10 +14,10 @@ ELSEWHERE = --ignore=$(LOCAL_MODEL_TESTS) --ignore=$(EMBEDDINGS_TESTS) --ignore=
   --ignore=$(RAY_TESTS) --ignore=$(UI_TESTS) --ignore=$(WORKER_TESTS) --ignore=$(TAGGER_TESTS)
 # DVC runs the stages' `python`: the training environment's.
 DVC = PATH="$(CURDIR)/.venv-embeddings-train/bin:$$PATH" dvc
-TYPED = bot gateway embeddings ui fraud monitoring name_tagger llm_server/__main__.py llm_server/plan.py scripts
+TYPED = bot chaos gateway embeddings ui fraud monitoring name_tagger llm_server/__main__.py llm_server/plan.py scripts
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-fast check format data train evaluate fraud golden bench bench-pii bench-grading lock clean
+.PHONY: help run test test-fast check format data train evaluate fraud golden bench bench-pii bench-grading chaos load audit lock clean
 
 help:  ## show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -101,6 +101,19 @@ bench-grading:  ## grade the public sets in DATA_DIR (or data/) by GRADER throug
 	@$(BOOTSTRAP) dev
 	@$(PY) -m benchmarks.grading --url $(or $(URL),http://127.0.0.1:38300) --data $(or $(DATA_DIR),data) \
 	  --grader $(or $(GRADER),grader-embedding)
+
+chaos:  ## overload, faults and restarts on real processes, measured against pass criteria; SHORT=1 for seconds, ONLY="row row", OUT=folder
+	@$(BOOTSTRAP) dev worker
+	@$(PY) -m chaos $(if $(SHORT),--short) $(if $(ONLY),--only $(ONLY)) $(if $(OUT),--out $(OUT))
+
+load:  ## Locust against URL: PROFILE=steady|spike|malformed|huge|dialogue|mixed|grades, USERS=, RUN_TIME=; exit 1 beyond the SLO file
+	@$(BOOTSTRAP) dev
+	@$(PY) -m tests.load --profile $(or $(PROFILE),steady) $(if $(URL),--url $(URL)) \
+	  $(if $(USERS),--users $(USERS)) $(if $(RUN_TIME),--run-time $(RUN_TIME))
+
+audit:  ## the locked sets against published advisories, and a bill of materials of each into OUT (state/sbom)
+	@$(BOOTSTRAP) dev
+	@$(PY) -m scripts.audit --out $(or $(OUT),state/sbom)
 
 lock:  ## compile the hash-pinned requirement sets; `make lock UPGRADE=1` renews the pins
 	@$(PYTHON) -m scripts.lock $(if $(UPGRADE),--upgrade)

@@ -15,7 +15,8 @@ from gateway.rpc.errors import STATUS, refusal
 def test_every_code_has_its_place_at_both_doors(code: Code) -> None:
     status, rpc = HTTP[code].status, STATUS[code]
     ours = rpc in (StatusCode.UNAVAILABLE, StatusCode.INTERNAL)
-    if code not in (Code.BACKEND_TIMEOUT, Code.BODY_TIMEOUT):  # a deadline is nobody's fault
+    # A deadline is nobody's fault.
+    if code not in (Code.BACKEND_TIMEOUT, Code.BODY_TIMEOUT, Code.DEADLINE_EXCEEDED):
         assert ours == (status >= 500), (status, rpc)
     # Clients of gRPC try UNAVAILABLE again by themselves: it must be worth it, as HTTP's clients are told.
     assert (rpc is StatusCode.UNAVAILABLE) <= HTTP[code].retry
