@@ -2,20 +2,24 @@
 
 `make bench` runs it. One worker each, an upstream that answers at once, 16 connections. The load generator
 and the upstream are raw asyncio protocols, so that neither is what is measured. Read ratios, not times.
+
+Over 250 lines: four tables of the same processes, one below the other.
 """
 
 import argparse
 import asyncio
+import importlib.util
 import json
 import os
 import socket
+import statistics
 import subprocess
 import sys
 import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -67,8 +71,8 @@ class Figure:
         return self.requests / self.cpu_s
 
 
-def request(port: int, *, stream: bool) -> bytes:
-    content = (_WORDS * 20)[:1024]
+def request(port: int, *, stream: bool, chars: int = 1024) -> bytes:
+    content = (_WORDS * (chars // len(_WORDS) + 1))[:chars]
     body = {"model": "tiny", "messages": [{"role": "user", "content": content}], "max_tokens": 64}
     if stream:
         body["stream"] = True
@@ -116,11 +120,48 @@ class Client(asyncio.Protocol):
         return len(body) >= int(head[at : head.find(b"\r", at) if b"\r" in head[at:] else None])
 
 
-async def load(target: Target, seconds: float, *, stream: bool) -> Figure:
+class First(asyncio.Protocol):
+    """One streamed answer, read to its end: when its first event came."""
+
+    def __init__(self, ask: bytes, came: "asyncio.Future[float]") -> None:
+        self._ask, self._came = ask, came
+        self._buffer = b""
+        self._seconds = 0.0
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = transport
+        self._began = time.perf_counter()
+        self._transport.write(self._ask)  # type: ignore[attr-defined]
+
+    def data_received(self, data: bytes) -> None:
+        self._buffer += data
+        if not self._seconds and b"\ndata: " in self._buffer:
+            self._seconds = time.perf_counter() - self._began
+        if self._buffer.endswith(b"0\r\n\r\n"):
+            self._came.set_result(self._seconds)
+            self._transport.close()
+
+
+async def first_event_ms(target: Target, count: int) -> float:
+    """The median, one stream after the other, each on a connection of its own."""
+    loop, found = asyncio.get_running_loop(), []
+    for _ in range(count):
+        came: asyncio.Future[float] = loop.create_future()
+        ask = request(target.port, stream=True)
+        await loop.create_connection(
+            lambda ask=ask, came=came: First(ask, came),  # type: ignore[misc]
+            "127.0.0.1",
+            target.port,
+        )
+        found.append(await asyncio.wait_for(came, 30) * 1000)
+    return statistics.median(found)
+
+
+async def load(target: Target, seconds: float, *, stream: bool, chars: int = 1024) -> Figure:
     loop = asyncio.get_running_loop()
     began, before = time.perf_counter(), target.cpu_s()
     ended: list[asyncio.Future[int]] = [loop.create_future() for _ in range(CONNECTIONS)]
-    ask = request(target.port, stream=stream)
+    ask = request(target.port, stream=stream, chars=chars)
     for future in ended:
         await loop.create_connection(
             lambda future=future: Client(ask, began + seconds, future),  # type: ignore[misc]
@@ -189,6 +230,39 @@ def stream_table(targets: list[Target], seconds: float) -> None:
         print(f"{target.name:34}{each:15.2f}{figure.cpu_ms / bare.cpu_ms:8.1f}")
 
 
+def litellm(start: Callable[..., Target], upstream: str) -> list[Target]:
+    """Its proxy before the same upstream, where somebody has installed it."""
+    if importlib.util.find_spec("litellm") is None:
+        print("LiteLLM: not installed\n")
+        return []
+    config = Path(tempfile.mkdtemp()) / "litellm.yaml"
+    model = {"model": "openai/tiny", "api_base": f"{upstream}/v1", "api_key": "none"}
+    config.write_text(json.dumps({"model_list": [{"model_name": "tiny", "litellm_params": model}]}))
+    program = "from litellm import run_server; run_server()"
+    return [start("LiteLLM's proxy", "-c", program, "--port", "PORT", "--config", str(config))]
+
+
+def first_table(targets: list[Target], count: int) -> None:
+    print(f"\n{f'first event of {count} streams':34}{'p50 ms':>15}{'added ms':>10}")
+    asyncio.run(first_event_ms(targets[0], count))
+    bare = asyncio.run(first_event_ms(targets[0], count))
+    for target in targets:
+        found = bare if target is targets[0] else asyncio.run(first_event_ms(target, count))
+        print(f"{target.name:34}{found:15.3f}{found - bare:10.3f}")
+
+
+def masking_table(off: Target, rules: Target, seconds: float) -> None:
+    """What masking by rules adds for each KB; `rules` remembers nothing of the texts, which are the same."""
+    print(f"\n{'masking by rules':34}{'CPU ms/request':>15}{'added':>8}{'added per KB':>14}")
+    for chars in (1024, 4096, 16_384):
+        plain, masked = (
+            asyncio.run(load(target, seconds, stream=False, chars=chars)).cpu_ms for target in (off, rules)
+        )
+        added = masked - plain
+        name = f"{chars} characters"
+        print(f"{name:34}{masked:15.3f}{added:8.3f}{added / (chars / 1024):14.3f}")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=6.0, help="for each measurement")
@@ -216,8 +290,13 @@ def main() -> None:
         ours = start("gateway, masking off", *door, **settings, MASK_PERSONAL_DATA="false")
         rules = start("gateway, masking without NER", *door, **settings, MASK_NAMES="false")
         whole = start("gateway, masking with NER", *door, **settings)
-        table([bare, naive, ours, rules, whole], options.seconds)
-        stream_table([bare, naive, ours], options.seconds)
+        peers_there = [bare, naive, *litellm(start, upstream)]
+        table([*peers_there, ours, rules, whole], options.seconds)
+        stream_table([*peers_there, ours], options.seconds)
+        first_table([*peers_there, ours], 200)
+        forgetful = {"MASK_NAMES": "false", "MASK_CACHE_SIZE": "0"}
+        rules = start("gateway, nothing remembered", *door, **settings, **forgetful)
+        masking_table(ours, rules, options.seconds)
 
 
 if __name__ == "__main__":

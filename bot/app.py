@@ -67,6 +67,7 @@ def _pages(settings: Settings) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
+        responses={"4XX": _told("The request is wrong."), "5XX": _told("No answer: `code` says why.")},
         # Its own would tell, of a refusal, what somebody wrote.
         telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
     )
@@ -124,6 +125,11 @@ def _pages(settings: Settings) -> FastAPI:
         return {"status": "ready"}
 
     return pages
+
+
+def _told(why: str) -> dict[str, Any]:
+    """A refusal as OpenAPI says it."""
+    return {"description": why, "content": {"application/json": {"schema": {"type": "object"}}}}
 
 
 async def _while_awaited(request: Request, making: Coroutine[Any, Any, T]) -> T:

@@ -17,6 +17,7 @@ class Code(StrEnum):
     BODY_TIMEOUT = "body_timeout"
     OVERLOADED = "overloaded"
     STOPPING = "stopping"
+    DEADLINE_EXCEEDED = "deadline_exceeded"
     INTERNAL = "internal_error"
 
 
@@ -78,6 +79,12 @@ class Overloaded(ServiceError):
 
 class Stopping(ServiceError):
     code = Code.STOPPING
+
+
+class DeadlineExceeded(ServiceError):
+    """The caller said how long they wait, and that is over."""
+
+    code = Code.DEADLINE_EXCEEDED
 
 
 class Unusable(Exception):

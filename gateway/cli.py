@@ -1,4 +1,4 @@
-"""`python -m gateway COMMAND`: serve, worker, keys, grade, golden, store, drift, mask."""
+"""`python -m gateway COMMAND`: serve, worker, keys, audit, grade, golden, store, drift, mask."""
 
 import argparse
 import sys
@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from gateway.adapters.crashes import leave_no_dump
 from gateway.settings import Settings
 
-_COMMANDS = ("serve", "worker", "keys", "grade", "golden", "store", "drift", "mask")
+_COMMANDS = ("serve", "worker", "keys", "audit", "grade", "golden", "store", "drift", "mask")
 
 
 def main(arguments: list[str] | None = None) -> int:

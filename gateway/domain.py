@@ -300,12 +300,20 @@ class Completion:
     masked: Mapping[str, int]  # distinct values that were replaced, by kind
 
 
+@dataclass(slots=True)
+class UsageSeen:
+    """What a stream has used: nothing until its last event is through."""
+
+    usage: Usage = field(default_factory=Usage)
+
+
 @dataclass(frozen=True, slots=True)
 class CompletionStream:
     """A completion as server-sent events, cut anywhere."""
 
     events: AsyncIterator[bytes]
     masked: Mapping[str, int]
+    seen: UsageSeen
 
 
 @dataclass(frozen=True, slots=True)

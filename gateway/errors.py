@@ -165,6 +165,10 @@ class BackendUnavailable(GatewayError):
     code = Code.BACKEND_UNAVAILABLE
 
 
+class BackendBusy(BackendUnavailable):
+    """It is there and refuses: 429 or 503."""
+
+
 class BackendTimeout(GatewayError):
     code = Code.BACKEND_TIMEOUT
 

@@ -28,6 +28,15 @@ class Service:
     since: float  # epoch; when this process first saw it so
 
 
+@dataclass(frozen=True, slots=True)
+class ReplicaSeen:
+    """One of several servers that do the same, as calls and probes found it."""
+
+    replica: int  # its place in the list of addresses
+    state: State
+    since: float  # epoch
+
+
 Seen = tuple[State, str | None]  # and why
 Look = Callable[[], Awaitable[Seen]]  # raises GatewayError for what is down
 SEEN_UP: Seen = State.UP, None

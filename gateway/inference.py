@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from gateway.catalog import Catalog
-from gateway.domain import Caller, Classified, Compared, Comparison, Embedded, Output, Passage
+from gateway.domain import Caller, Classified, Compared, Comparison, Embedded, Output, Passage, Server, Usage
 from gateway.drift.ports import Traffic
 from gateway.drift.sightings import of_classification, of_estimate
 from gateway.errors import InvalidRequest, ModelNotFound
@@ -45,17 +45,20 @@ class Inference:
     async def embed(self, caller: Caller, model: str, texts: Sequence[str]) -> Embedded:
         """Vectors of the masked texts. Raises ModelNotFound when no encoder has that name."""
         may_ask_models(caller)
-        with self._guards.place():
+        with self._guards.place(caller, Server.EMBEDDINGS):
             encoder = await self._catalog.encoder(model)
+            charged = await self._guards.charge(caller, sum(map(len, texts)))
             masked = await self._guards.masked([*map(Passage, texts)], "embedding")
             vectors, tokens = await self._service.embed(masked.texts, self._timeout_s, encoder)
+            self._guards.settle(caller, charged, Usage(tokens))
             return Embedded(encoder.name, vectors, tokens, masked.counts)
 
     async def classify(self, caller: Caller, model: str, texts: Sequence[str]) -> Classified:
         """Labels of the masked texts. Raises ModelNotFound when no classifier has that name."""
         may_ask_models(caller)
-        with self._guards.place():
+        with self._guards.place(caller, Server.EMBEDDINGS):
             classifier = await self._catalog.inference_model(model, Output.CLASSIFICATION)
+            await self._guards.charge(caller, sum(map(len, texts)))  # the service counts no tokens here
             masked = await self._guards.masked([*map(Passage, texts)], "classification")
             found = await self._service.classify(classifier, masked.texts, self._timeout_s)
             for text, one in zip(masked.texts, found, strict=True):
@@ -66,9 +69,11 @@ class Inference:
         """What masked submissions are worth by their references: the embedding grader's bare estimates,
         without rubric or points. Raises ModelNotFound when it is not served."""
         may_ask_models(caller)
-        with self._guards.place():
+        with self._guards.place(caller, Server.EMBEDDINGS):
             grader = await self._catalog.inference_model(model, Output.GRADE)
-            masked = await self._guards.masked(comparison_passages(comparisons), "text")
+            passages = comparison_passages(comparisons)
+            await self._guards.charge(caller, sum(len(passage.text) for passage in passages))
+            masked = await self._guards.masked(passages, "text")
             fit = with_comparison_texts(comparisons, masked.texts)
             estimates = await self._service.estimate(grader, fit, self._timeout_s)
             for comparison, estimate in zip(fit, estimates, strict=True):

@@ -5,7 +5,7 @@ import asyncio
 import re
 from dataclasses import dataclass, field
 
-from gateway.domain import Caller, Language, Masked
+from gateway.domain import Caller, Language, Masked, Server
 from gateway.errors import MaskingUnavailable
 from gateway.guards import Guards, may_ask_models
 
@@ -40,7 +40,7 @@ class Masking:
         """What would happen to the text, whether masking is on or off. Raises Forbidden, MaskingUnavailable,
         Overloaded."""
         may_ask_models(caller)
-        with self._guards.place():
+        with self._guards.place(caller, Server.HERE):
             try:
                 masked = await self._guards.explained(text, task, language)
             except MaskingUnavailable:

@@ -24,7 +24,9 @@ from gateway.domain import (
     CompletionStream,
     Grade,
     Masked,
+    Server,
     Submission,
+    UsageSeen,
 )
 from gateway.drift.facts import Sighting
 from gateway.drift.ports import Traffic
@@ -35,6 +37,7 @@ from gateway.grading import reply, routing
 from gateway.grading.masked import submission_passages, unmasked_grade, with_submission_texts
 from gateway.guards import Guards, may_ask_models
 from gateway.ledger import GradeBook, Sheet
+from gateway.places import Place
 from gateway.ports import Answers, Artifacts, ChatBackend, Grades
 from gateway.readiness import Readiness
 from gateway.records import Graded, GradeRecord, Once
@@ -93,38 +96,48 @@ class Gateway:
         may_ask_models(caller)
         return read_chat(body, self._policy.bounds)
 
-    async def chat(self, request: ChatRequest, *, unmask_reply: bool) -> Completion:
-        """One completion. Raises the errors of masking and of the model server."""
-        with self._guards.place():
+    async def chat(self, caller: Caller, request: ChatRequest, *, unmask_reply: bool) -> Completion:
+        """One completion. Raises the errors of admission, of masking and of the model server."""
+        with self._guards.place(caller, Server.LLM):
             body, masked, sighting = await self._outgoing(request)
+            charged = await self._guards.charge(caller, len(body))
             answer = await self._backend.complete(body, self._policy.timeout_s)
             self._traffic.saw(sighting)
             completion = reply.parse_completion(answer)
+            usage = reply.read_usage(completion)
+            self._guards.settle(caller, charged, usage)
             if masked.originals and unmask_reply:
                 unmask_completion(completion, masked.originals, json_reply=request.json_reply)
                 answer = orjson.dumps(completion)
-            return Completion(answer, reply.read_usage(completion), masked.counts)
+            return Completion(answer, usage, masked.counts)
 
     @asynccontextmanager
     async def chat_stream(
-        self, request: ChatRequest, *, unmask_reply: bool
+        self, caller: Caller, request: ChatRequest, *, unmask_reply: bool
     ) -> AsyncIterator[CompletionStream]:
         """A streamed completion as SSE bytes, ending with `data: [DONE]`. Entering waits for the model server
         to accept; leaving, for whatever reason, ends the upstream request."""
-        with self._guards.place():
+        with self._guards.place(caller, Server.LLM):
             body, masked, sighting = await self._outgoing(request)
+            charged = await self._guards.charge(caller, len(body))
             async with self._backend.stream(body, self._policy.timeout_s) as chunks:
                 self._traffic.saw(sighting)
-                events = whole_stream(chunks)
+                seen = UsageSeen()
+                events = whole_stream(chunks, seen, show_usage=request.tells_usage)
                 if masked.originals and unmask_reply:
                     events = unmasked_stream(events, masked.originals, json_reply=request.json_reply)
-                yield CompletionStream(events, masked.counts)
+                yield CompletionStream(events, masked.counts, seen)
+                self._guards.settle(caller, charged, seen.usage)
 
     async def _outgoing(self, request: ChatRequest) -> tuple[bytes, Masked, Sighting]:
         """What the model server gets: the checked request, masked, for the model that it serves; and what is
         told of it once there is an answer."""
         model = await self._catalog.chat_model(request.model)
         fields = request.fields
+        if request.stream:
+            # Asked for always, for what is used is charged; shown to those who have asked.
+            options = fields.get("stream_options") or {}
+            fields = {**fields, "stream_options": {**options, "include_usage": True}}
         masked = Masked((), {})
         if self._guards.masking:
             fields = with_speakers(fields)
@@ -145,9 +158,9 @@ class Gateway:
         up."""
         may_ask_models(caller)
         route = self._route(grader, submission)
-        with self._guards.place():
+        with self._guards.place(caller, _server_of(route.first)) as place:
             sheet, masked = await self._masked_sheet(caller, submission)
-            record, cached = await self._graded(sheet, route, fresh=fresh)
+            record, cached = await self._graded(sheet, route, place, fresh=fresh)
             return _unmasked(record, masked, cached=cached)
 
     async def sheet(self, caller: Caller, submission: Submission) -> Sheet:
@@ -159,8 +172,8 @@ class Gateway:
     async def grade_sheet(self, sheet: Sheet, grader: str) -> Graded:
         """The second half: the grade with placeholders in it, for what stood behind them was not kept."""
         route = self._route(grader, sheet.submission)
-        with self._guards.place():
-            record, cached = await self._graded(sheet, route, fresh=False)
+        with self._guards.place(sheet.caller, _server_of(route.first)) as place:
+            record, cached = await self._graded(sheet, route, place, fresh=False)
             return Graded(record.id, record.grade, cached)
 
     async def grade_all(
@@ -226,18 +239,20 @@ class Gateway:
         policy = self._policy
         return routing.route(grader, submission, policy.choices, fall_back=policy.grade_fallback)
 
-    async def _graded(self, sheet: Sheet, route: routing.Route, *, fresh: bool) -> tuple[GradeRecord, bool]:
+    async def _graded(
+        self, sheet: Sheet, route: routing.Route, place: Place, *, fresh: bool
+    ) -> tuple[GradeRecord, bool]:
         try:
             found = await self._graded_by(route.first, sheet, fresh=fresh)
         except (*routing.OUTAGES, *routing.UNFIT) as error:
             outage = isinstance(error, routing.OUTAGES)
             if route.other is None or not (outage or route.picked):
                 raise
-            with suppress(GatewayError):
+            with suppress(GatewayError), place.beside(_server_of(route.other)):
                 return await self._graded_by(route.other, sheet, fresh=fresh, stands_in=outage)
             raise
         if route.when_unsure and routing.is_unsure(found[0].grade):
-            with suppress(GatewayError):
+            with suppress(GatewayError), place.beside(_server_of(route.when_unsure)):
                 return await self._graded_by(route.when_unsure, sheet, fresh=fresh)
         return found
 
@@ -247,7 +262,10 @@ class Gateway:
         identity = await self._examiner.identity(sheet.submission, grader)
 
         async def grading() -> Grade:
+            size = sum(len(passage.text) for passage in submission_passages(sheet.submission))
+            charged = await self._guards.charge(sheet.caller, size)
             grade = await self._examiner.grade(sheet.submission, grader)
+            self._guards.settle(sheet.caller, charged, grade.usage)
             if grade.calls:  # else code decided it, and no model had a part in it
                 self._traffic.saw(of_grade(sheet.submission, grade))
             return routing.as_fallback(grade) if stands_in else grade
@@ -262,6 +280,10 @@ class Gateway:
         """Returns when the model has produced a token and masking worked a moment ago; raises what is wrong.
         Anybody may ask."""
         await self._readiness.confirm()
+
+
+def _server_of(grader: str) -> Server:
+    return Server.EMBEDDINGS if grader == routing.GRADER_EMBEDDING else Server.LLM
 
 
 def _unmasked(record: GradeRecord, masked: Masked, *, cached: bool) -> Graded:

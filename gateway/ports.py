@@ -30,8 +30,17 @@ class Keys(Protocol):
 class Limits(Protocol):
     """Fails open with a metric: a broken counter must not close the exam."""
 
-    async def spend(self, caller: Caller) -> Quota:
-        """Takes one request from the caller's rate. Raises RateLimited with `retry_after`."""
+    async def spend(self, caller: Caller) -> Quota | None:
+        """Takes one request from the caller's rate. None: it cannot be counted now. Raises RateLimited with
+        `retry_after`, also when no token is left."""
+
+    async def charge(self, caller: Caller, tokens: int) -> None:
+        """Takes tokens that a request is about to use. Raises RateLimited with `retry_after`."""
+
+    def settle(self, caller: Caller, tokens: int) -> None:
+        """Takes tokens that were used beyond those; soon, for nobody waits for it. Never raises."""
+
+    async def close(self) -> None: ...
 
 
 class Analyzer(Protocol):

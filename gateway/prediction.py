@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
-from gateway.domain import Caller
+from gateway.domain import Caller, Server
 from gateway.drift.facts import Sighting
 from gateway.drift.ports import Traffic
 from gateway.errors import InvalidRequest, ModelNotFound, ModelUnavailable, PayloadTooLarge
@@ -68,7 +68,7 @@ class Predictions:
         _check_count(count)
         # Without a place: while the weights' store hangs, those who wait for it are in nobody's way.
         model, loaded = await self._loaded(name, version)
-        with self._guards.place():
+        with self._guards.place(caller, Server.HERE):
             rows = await _rows(model.signature, count, read)
             predictions = await loaded.predict(rows)
         return self._told(Predicted(model.name, str(model.version), model.signature.labels, predictions))
@@ -81,7 +81,7 @@ class Predictions:
             raise ModelNotFound("No model is configured for this path.", param=None)
         _check_count(len(instances))
         model = watched.current()
-        with self._guards.place():
+        with self._guards.place(caller, Server.HERE):
             rows = await _rows(
                 model.signature, len(instances), lambda signature: read_rows(signature, instances)
             )

@@ -1,8 +1,9 @@
-"""A check that anybody may ask for and that is made seldom: a token of the model, a text looked through."""
+"""A check that anybody may ask for and that is made seldom: does the model answer, is a text masked."""
 
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from typing import Protocol
 
 import orjson
 
@@ -12,6 +13,8 @@ from gateway.ports import Analyzer, ChatBackend
 
 _FRESH_S = 2.0
 _TIMEOUT_S = 10.0
+_RECENTLY_S = 10.0
+_ALIVE_S = 2.0
 # With a schema: the first one costs the model server seconds, which no grade should pay.
 _QUESTION = {
     "messages": [{"role": "user", "content": "."}],
@@ -23,11 +26,22 @@ _QUESTION = {
 }
 
 
+class LiveBackend(ChatBackend, Protocol):
+    def at_work(self, within_s: float) -> bool:
+        """Whether it has answered, and did so a moment ago or is being asked."""
+
+    async def alive(self, within_s: float) -> None:
+        """Returns when a server that is not left alone says that it is well."""
+
+
 class Answering:
     """Whether the model and masking answer. Give it ports that keep no account: nobody's request fails here.
-    Without an `analyzer` nothing is masked."""
+    Without an `analyzer` nothing is masked.
 
-    def __init__(self, analyzer: Analyzer | None, policy: MaskingPolicy, backend: ChatBackend) -> None:
+    A model that callers get answers from is not asked for a token as well: under load the token is slow, and
+    a gateway that is busy would be taken for one that is not ready."""
+
+    def __init__(self, analyzer: Analyzer | None, policy: MaskingPolicy, backend: LiveBackend) -> None:
         self._analyzer = analyzer
         self._policy = policy
         self._backend = backend
@@ -36,6 +50,9 @@ class Answering:
         if self._analyzer is not None:
             # Never the same words: what was found in a text before is remembered.
             await self._analyzer.analyze([Passage(f"ready? {time.monotonic_ns()}")], self._policy)
+        if self._backend.at_work(_RECENTLY_S):
+            await self._backend.alive(_ALIVE_S)
+            return
         model = await self._backend.served_model()
         question = orjson.dumps({"model": model.name, **_QUESTION})
         await self._backend.complete(question, _TIMEOUT_S)

@@ -23,6 +23,7 @@ from gateway.grading.routing import Choices, read_choices
 COURSE_KEY = "cu_prodml_hw_week13"  # printed in the course's materials, so it protects nothing
 _HTTP = re.compile(r"https?://[^\s/?#]+(?:/[^\s?#]*)?")
 _DATABASE = re.compile(r"sqlite:///(?!:memory:)[^?]+|postgres(?:ql)?://.+")
+_REDIS = re.compile(r"rediss?://(?:[^\s/@]*@)?[^\s/?#@]+(?:/\d+)?")
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
@@ -93,6 +94,7 @@ class Settings(BaseSettings):
     # The store.
     database_url: SecretStr = SecretStr("sqlite:///state/gateway.db")
     database_timeout_s: float = Field(5.0, gt=0)  # of a transaction
+    audit_days: int = Field(365, ge=1, le=3660)  # who changed what is forgotten after
 
     # Masking.
     mask_personal_data: bool = True  # False only for a model that may see everything
@@ -235,6 +237,13 @@ class Settings(BaseSettings):
         # The driver's own parser takes half a second to load, which the door's start need not wait for.
         if not _DATABASE.fullmatch(value.get_secret_value()):
             raise ValueError("must be sqlite:///PATH or postgresql://USER:PASSWORD@HOST:PORT/NAME")
+        return value
+
+    @field_validator("redis_url")
+    @classmethod
+    def known_redis(cls, value: SecretStr) -> SecretStr:
+        if value.get_secret_value() and not _REDIS.fullmatch(value.get_secret_value()):
+            raise ValueError("must be redis://[USER:PASSWORD@]HOST[:PORT][/NUMBER], or rediss:// with TLS")
         return value
 
     @field_validator("evidently_url", "otel_exporter_otlp_endpoint")

@@ -17,7 +17,7 @@ from gateway.catalog import Catalog
 from gateway.domain import Caller, Output, ServedModel
 from gateway.errors import GatewayError
 from gateway.guards import Guards
-from gateway.health import SEEN_UP, WITHIN_S, Health, Look, Seen, State
+from gateway.health import SEEN_UP, WITHIN_S, Health, Look, ReplicaSeen, Seen, Service, State
 from gateway.ports import Analyzer, ChatBackend, Embedder
 from gateway.reviews import GraderAgreement, ReviewDesk
 from gateway.slo import WINDOW_S, Slo
@@ -87,6 +87,7 @@ class Watched:
     training: Callable[[], Awaitable[Mapping[str, object]]]
     prediction: Callable[[], Mapping[str, object]]
     reviews: ReviewDesk
+    replicas: Callable[[], Mapping[str, Sequence[ReplicaSeen]]] = dict  # by the service's name
 
 
 class Status:
@@ -151,11 +152,30 @@ class Status:
             "injection_detector": self._detector,
             "training": self._training,
             "prediction": self._watched.prediction(),
-            "services": [asdict(service) for service in self._health.all()],
-            "limits": {"requests_per_minute": caller.requests_per_minute, **self._limits},
+            "services": self._services(),
+            "limits": {
+                "requests_per_minute": caller.requests_per_minute,
+                "tokens_per_minute": caller.tokens_per_minute,
+                "max_parallel": caller.max_parallel,
+                **self._limits,
+            },
+            "places": {
+                server.value: {"in_flight": there, "limit": most}
+                for server, (there, most) in self._watched.guards.places.items()
+            },
             "queue": self._queue and {name: one.count for name, one in self._queue.items()},
             "slo": [{**asdict(one), "window_s": WINDOW_S} for one in self._slo.objectives()],
         }
+
+    def _services(self) -> list[dict[str, Any]]:
+        """With those that a service consists of, where it may be several."""
+        replicas = self._watched.replicas()
+
+        def told(service: Service) -> dict[str, Any]:
+            some = replicas.get(service.name)
+            return {**asdict(service), **({"replicas": [asdict(one) for one in some]} if some else {})}
+
+        return [told(service) for service in self._health.all()]
 
     def _begun_look(self) -> asyncio.Task[None]:
         """The one that is under way, or was a moment ago, or a new one."""

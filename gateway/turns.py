@@ -1,12 +1,14 @@
 """The embeddings service, asked by graders a few at a time, and again when it is busy."""
 
 import asyncio
+import random
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
 from gateway.domain import Classification, Comparison, Estimate, ServedModel
-from gateway.errors import BackendUnavailable
+from gateway.errors import BackendBusy
 from gateway.ports import Embedder
+from gateway.retries import RetryBudget
 
 _PAUSES_S = (0.05, 0.1, 0.2, 0.4)
 
@@ -16,12 +18,19 @@ T = TypeVar("T")
 class InTurn:
     """Implements Embedder over another one. The service refuses what it cannot begin within 75 ms, which is
     right for a classifier's caller and wrong for a grade: of 200 gradings, eight at once, a third was lost.
-    So a grader waits for its turn, which does not count against a timeout, and asks up to four times more.
-    How many wait is bounded by the gateway's places."""
+    So a grader waits for its turn, which does not count against a timeout, and asks up to four times more, as
+    far as the budget of everybody's retries goes. How many wait is bounded by the gateway's places."""
 
-    def __init__(self, embedder: Embedder, at_once: int, again: Callable[[], None] = lambda: None) -> None:
-        """`again` is called whenever it is asked once more."""
+    def __init__(
+        self,
+        embedder: Embedder,
+        at_once: int,
+        budget: RetryBudget,
+        again: Callable[[], None] = lambda: None,
+    ) -> None:
+        """`again` is called whenever it is asked once more. The budget is paid into by `embedder`."""
         self._embedder = embedder
+        self._budget = budget
         self._again = again
         self._turns = asyncio.Semaphore(at_once)
 
@@ -48,7 +57,9 @@ class InTurn:
             for pause_s in _PAUSES_S:
                 try:
                     return await ask()
-                except BackendUnavailable:
-                    await asyncio.sleep(pause_s)
+                except BackendBusy:
+                    if not self._budget.take():
+                        raise
                     self._again()
+                    await asyncio.sleep(pause_s * (0.5 + random.random()))  # noqa: S311 - no secret
             return await ask()

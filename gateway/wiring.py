@@ -5,13 +5,13 @@ Over 250 lines: everything that runs is named here, one below the other.
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
-from gateway.adapters.artifact_policy import Allowed
-from gateway.adapters.artifacts import ArtifactBounds, HttpArtifacts
+from gateway.adapters.artifact_policy import Allowed, ArtifactBounds
 from gateway.adapters.database.answers import DatabaseAnswers
+from gateway.adapters.database.audit import DatabaseTrail
 from gateway.adapters.database.batch_queue import DatabaseQueue, DatabaseResults
 from gateway.adapters.database.batches import DatabaseShelf
 from gateway.adapters.database.database import Database
@@ -21,21 +21,20 @@ from gateway.adapters.database.queues import DatabaseQueues
 from gateway.adapters.database.reviews import DatabaseReviews
 from gateway.adapters.database.rubrics import DatabaseRubrics
 from gateway.adapters.database.workers_roll import DatabaseRoll
-from gateway.adapters.embeddings import Embeddings
-from gateway.adapters.keyring import Keyring
+from gateway.adapters.late_artifacts import LateArtifacts
 from gateway.adapters.metrics import Metrics
 from gateway.adapters.observed import Calls, ObservedAnalyzer, ObservedChat, ObservedEmbedder, ObservedSheets
 from gateway.adapters.presidio.pool import AnalyzerPool
 from gateway.adapters.presidio.remembered import Remembered
-from gateway.adapters.rates import MemoryRates
 from gateway.adapters.tracing import NO_TRACES, Traces, opened
-from gateway.adapters.vllm import VLLM
+from gateway.audit import Audit
+from gateway.backends import Backends, backends_of
 from gateway.batch.desk import BatchDesk, BatchLimits
 from gateway.batch.runner import Pace, Runner
 from gateway.catalog import Catalog
 from gateway.chat.request import Bounds
 from gateway.classical import Classical
-from gateway.domain import Caller, Role
+from gateway.domain import Server
 from gateway.drift.recorder import Recorder, Unnoted
 from gateway.drifting import Drifting, recorder_of
 from gateway.embedding_grader import EmbeddingGrader
@@ -43,6 +42,7 @@ from gateway.errors import GatewayError
 from gateway.examiner import Examiner, ExaminerPolicy
 from gateway.grader import Grader, GraderPolicy
 from gateway.grading.routing import GRADER_EMBEDDING, GRADER_LLM
+from gateway.guarding import guards_of, limits_told, rooms_of
 from gateway.guards import Guards
 from gateway.inference import Inference
 from gateway.ledger import GradeBook
@@ -50,6 +50,7 @@ from gateway.masking import Masking
 from gateway.pipeline import Gateway, Policy, Shelves
 from gateway.ports import Artifacts, ChatBackend, Embedder
 from gateway.readiness import Answering, Readiness
+from gateway.rest.audit import Recorded
 from gateway.rest.chat import chat_door
 from gateway.rest.door import App, Door, DoorPolicy
 from gateway.rest.observe import Observer
@@ -60,7 +61,9 @@ from gateway.rpc.server import RpcAccount, RpcDesks, RpcPolicy, RpcServer
 from gateway.rubrics import RubricBook
 from gateway.settings import Settings
 from gateway.status import LiveAnalyzer, Status, Watched
+from gateway.stopping import Stopping
 from gateway.tasks import ended
+from gateway.timed import TimedChat, TimedEmbedder
 from gateway.turns import InTurn
 
 log = logging.getLogger(__name__)
@@ -78,8 +81,12 @@ class Services:
     recorder: Recorder | Unnoted
     classical: Classical
     drifting: Drifting
+    audit: Audit
     rpc: RpcServer
     app: App
+    metrics: Metrics
+    stopping: Stopping
+    ready: Callable[[], Awaitable[None]]  # raises what this process lacks
 
 
 @asynccontextmanager
@@ -94,14 +101,9 @@ async def services(settings: Settings, analyzer: AnalyzerPool | None = None) -> 
             settings.otel_traces_share,
         )
         stack.push_async_callback(traces.close)
-        backend = VLLM(
-            settings.llm_url,
-            settings.llm_api_key.get_secret_value(),
-            connect_timeout_s=settings.llm_connect_timeout_s,
-            max_connections=settings.max_in_flight,
-            trace=traces.headers,
-        )
-        stack.push_async_callback(backend.close)
+        metrics = Metrics(VERSION)
+        backends = backends_of(settings, traces, metrics)
+        stack.push_async_callback(backends.close)
         analyzer = analyzer or settings.analyzer_pool()
         stack.push_async_callback(analyzer.close)
         if settings.mask_personal_data:
@@ -109,17 +111,7 @@ async def services(settings: Settings, analyzer: AnalyzerPool | None = None) -> 
             stack.push_async_callback(ended, asyncio.create_task(_started(analyzer), name="masking start"))
         else:
             log.warning("MASK_PERSONAL_DATA is off: the model server sees whatever callers send")
-        embedder = None
-        if settings.embeddings_url:
-            embedder = Embeddings(
-                settings.embeddings_url,
-                settings.embeddings_api_key.get_secret_value(),
-                connect_timeout_s=settings.llm_connect_timeout_s,
-                max_connections=settings.max_in_flight,
-                trace=traces.headers,
-            )
-            stack.push_async_callback(embedder.close)
-        artifacts = HttpArtifacts(
+        artifacts = LateArtifacts(
             Allowed.of(
                 settings.artifact_hosts, settings.artifact_http_hosts, settings.artifact_private_hosts
             ),
@@ -134,7 +126,8 @@ async def services(settings: Settings, analyzer: AnalyzerPool | None = None) -> 
         stack.push_async_callback(artifacts.close)
         database = Database(settings.database_url.get_secret_value(), timeout_s=settings.database_timeout_s)
         stack.push_async_callback(database.close)
-        made = assembled(settings, backend, analyzer, database, artifacts, embedder, traces)
+        made = assembled(settings, metrics, backends, analyzer, database, artifacts, traces)
+        stack.push_async_callback(made.guards.close)
         # The store too may come later than the door; until then grading answers 503.
         opening = asyncio.create_task(_opened(database, made), name="store start")
         made.recorder.start()
@@ -146,6 +139,8 @@ async def services(settings: Settings, analyzer: AnalyzerPool | None = None) -> 
         stack.push_async_callback(made.status.close)
         made.drifting.start()
         stack.push_async_callback(made.drifting.close)
+        made.audit.start()
+        stack.push_async_callback(made.audit.close)
         stack.push_async_callback(ended, opening)
         writer = asyncio.create_task(made.observer.write_lines(), name="log lines")
         stack.push_async_callback(ended, writer)
@@ -154,30 +149,36 @@ async def services(settings: Settings, analyzer: AnalyzerPool | None = None) -> 
 
 def assembled(
     settings: Settings,
-    backend: ChatBackend,
+    metrics: Metrics,
+    backends: Backends,
     analyzer: LiveAnalyzer,
     database: Database,
     artifacts: Artifacts,
-    embedder: Embedder | None = None,
     traces: Traces = NO_TRACES,
 ) -> Services:
     """The service and its door over given backends."""
-    metrics = Metrics(VERSION)
     calls = Calls(metrics, traces)
     # The account is of what callers ask: for itself the gateway asks the plain ports.
-    plain_backend, plain_embedder = backend, embedder
-    backend = ObservedChat(backend, calls)
-    embedder = ObservedEmbedder(embedder, calls) if embedder else None
-    found = Remembered(analyzer, settings.mask_cache_size) if settings.mask_cache_size else analyzer
-    guards = Guards(
-        Keyring(settings.api_keys_file, _fixed_keys(settings), settings.requests_per_minute),
-        MemoryRates(),
-        ObservedAnalyzer(found, calls),
-        settings.masking_policies,
-        mask_personal_data=settings.mask_personal_data,
-        max_in_flight=settings.max_in_flight,
+    plain_backend, plain_embedder = backends.llm, backends.embedder
+    rooms = rooms_of(settings, metrics)
+    backend = ObservedChat(TimedChat(plain_backend, rooms[Server.LLM]), calls)
+    embedder = (
+        ObservedEmbedder(TimedEmbedder(plain_embedder, rooms[Server.EMBEDDINGS]), calls)
+        if plain_embedder
+        else None
     )
-    metrics.places(lambda: guards.in_flight, settings.max_in_flight)
+    in_turn = (
+        InTurn(
+            embedder,
+            settings.grade_embeddings_concurrency,
+            plain_embedder.budget,
+            lambda: metrics.retried(Server.EMBEDDINGS),
+        )
+        if embedder and plain_embedder
+        else None
+    )
+    found = Remembered(analyzer, settings.mask_cache_size) if settings.mask_cache_size else analyzer
+    guards = guards_of(settings, ObservedAnalyzer(found, calls), rooms, metrics)
     classical = Classical(settings, database)
     catalog = _catalog(settings, backend, embedder, classical)
     drifting = Drifting(settings, database, metrics)
@@ -188,7 +189,7 @@ def assembled(
     grades, ledger = DatabaseGrades(database), DatabaseLedger(database)
     rubrics = RubricBook(DatabaseRubrics(database))
     book = GradeBook(ledger, grades, lease_s=settings.grade_lease_s, wait_s=settings.llm_timeout_s)
-    examiner = _examiner(settings, backend, embedder, metrics)
+    examiner = _examiner(settings, backend, in_turn, metrics)
     gateway = Gateway(
         guards,
         catalog,
@@ -237,12 +238,20 @@ def assembled(
             trained.status.facts,
             trained.predictions.facts,
             reviews,
+            backends.replicas,
         ),
         metrics,
         observer.slo,
         {"service": "gateway", "version": VERSION},
-        _limits(settings),
+        limits_told(settings),
     )
+    acts = Audit(DatabaseTrail(database), settings.audit_days)
+    stopping = Stopping()
+
+    async def ready() -> None:
+        stopping.check()
+        await gateway.check_ready()
+
     desks = Desks(
         gateway=gateway,
         inference=inference,
@@ -253,12 +262,14 @@ def assembled(
         batches=batches,
         trained=trained,
         drift=drifting.desk,
+        audit=acts,
         status=status.facts,
+        ready=ready,
     )
     door = Door(
         guards,
         chat_door(gateway),
-        pages(desks, metrics, bounds, settings.max_instances),
+        Recorded(pages(desks, metrics, bounds, settings.max_instances), acts),
         observer,
         DoorPolicy(
             settings.max_body_bytes,
@@ -267,6 +278,7 @@ def assembled(
             settings.dataset_max_bytes,
             settings.dataset_upload_timeout_s,
         ),
+        stopping,
     )
     rpc = RpcServer(
         RpcDesks(
@@ -278,12 +290,29 @@ def assembled(
             trained.open_inference,
             trained.status,
             status.facts,
+            acts,
+            stopping,
         ),
         guards,
         RpcAccount(metrics, traces, observer),
         RpcPolicy(settings.host, settings.rpc_max_bytes, settings.body_timeout_s, VERSION),
     )
-    return Services(gateway, guards, observer, status, runner, recorder, classical, drifting, rpc, door)
+    return Services(
+        gateway,
+        guards,
+        observer,
+        status,
+        runner,
+        recorder,
+        classical,
+        drifting,
+        acts,
+        rpc,
+        door,
+        metrics,
+        stopping,
+        ready,
+    )
 
 
 def _catalog(
@@ -299,13 +328,8 @@ def _catalog(
 
 
 def _examiner(
-    settings: Settings, backend: ChatBackend, service: Embedder | None, metrics: Metrics
+    settings: Settings, backend: ChatBackend, embedder: InTurn | None, metrics: Metrics
 ) -> Examiner:
-    embedder = (
-        InTurn(service, settings.grade_embeddings_concurrency, lambda: metrics.retried("embeddings"))
-        if service
-        else None
-    )
     graders: dict[str, Grader | EmbeddingGrader] = {
         GRADER_LLM: Grader(
             backend,
@@ -345,19 +369,6 @@ def _bounds(settings: Settings) -> Bounds:
     )
 
 
-def _limits(settings: Settings) -> dict[str, object]:
-    """What callers are told of what they may ask."""
-    return {
-        "max_in_flight": settings.max_in_flight,
-        "max_body_bytes": settings.max_body_bytes,
-        "max_message_chars": settings.max_message_chars,
-        "max_completion_tokens": settings.max_completion_tokens,
-        "max_instances": settings.max_instances,
-        "dataset_max_bytes": settings.dataset_max_bytes,
-        "llm_timeout_s": settings.llm_timeout_s,
-    }
-
-
 async def _started(analyzer: AnalyzerPool) -> None:
     try:
         await analyzer.start()
@@ -378,14 +389,3 @@ async def _opened(database: Database, made: Services) -> None:
         await made.classical.sweep()
     except GatewayError as error:
         log.warning("what crashed uploads left was not swept: %s", error.message)
-
-
-def _fixed_keys(settings: Settings) -> dict[str, Caller]:
-    keys = {}
-    if settings.api_key:
-        keys[settings.api_key.get_secret_value()] = Caller(
-            "settings", Role.ADMIN, settings.requests_per_minute
-        )
-    if settings.metrics_key:
-        keys[settings.metrics_key.get_secret_value()] = Caller("metrics", Role.METRICS, 600)
-    return keys

@@ -1,6 +1,7 @@
 """House rules that no linter knows: part of `make check`.
 
-No Python file over 400 lines; locks name no host, pin by hash, and hold every top-level name of their extras.
+No Python file over 400 lines; locks name no host, pin by hash, and hold every top-level name of their extras;
+what lies in requirements/ is one of them, or what they are made from.
 """
 
 import re
@@ -9,18 +10,12 @@ import tomllib
 from collections.abc import Iterable
 from pathlib import Path
 
+from scripts.lock import SETS
+
 ROOT = Path(__file__).resolve().parent.parent
 TOO_LONG = 400
-LOCKED_EXTRAS = {
-    "gateway": ("gateway",),
-    "dev": ("gateway", "run", "test", "lint", "bench"),
-    "worker": ("gateway", "worker", "test"),
-    "embeddings": ("embeddings", "embeddings-test"),
-    "embeddings-train": ("embeddings-train",),
-    "llm-cpu": ("llm-cpu",),
-    "llm-gpu": ("llm-gpu",),
-    "llm-train": ("llm-train",),
-}
+_OTHERS = ("uv", "debian")  # the installer itself; packages of Debian
+LOCKED_EXTRAS = {name: extras for name, (extras, _) in SETS.items()}
 
 
 def too_long(files: Iterable[Path]) -> list[str]:
@@ -59,6 +54,8 @@ def lock_faults() -> list[str]:
         ]
         faults += [f"requirements/{name}.txt names a place: {one}" for one in places(lock)]
         faults += [f"requirements/{name}.txt has no hash for {one}" for one in without_hash(lock)]
+    files = {file.stem for file in (ROOT / "requirements").glob("*.txt")}
+    faults += [f"requirements/{name}.txt is no set of scripts/lock.py" for name in files - {*SETS, *_OTHERS}]
     return faults
 
 

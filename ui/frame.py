@@ -1,5 +1,6 @@
 """What every page shares: who asks, and what is shown while the gateway is asked, refuses or is down."""
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
@@ -16,6 +17,9 @@ NOTICE = "notice"  # told once, on the login page
 _UNAUTHENTICATED, _FORBIDDEN = 401, 403
 _SPOKEN = "spoken"  # of the session: the last run's language
 _AGAIN = "again"  # of the session: how many buttons of that kind there were, for each needs a name of its own
+# Where what comes next would make a link of it: https://github.github.com/gfm/#autolinks-extension-
+_ADDRESS = re.compile(r"https?:(?=//)|www(?=\.)|\S(?=@)", re.IGNORECASE)
+_WORD_JOINER = "\u2060"
 
 T = TypeVar("T")
 
@@ -120,6 +124,8 @@ def empty(words: str, *, icon: str = ":material/inbox:") -> None:
 
 def plain(text: str) -> str:
     """For widgets that render Markdown. The gateway's words may quote a caller's own: none of theirs is
-    rendered, neither a mark nor an address that would become a link."""
+    rendered, neither a mark nor an address that would become a link. Addresses are looked for after the
+    backslashes are gone, so they are broken by a sign that nobody sees."""
     marks = "\\`*_{}[]()<>#+-=.!|~$:&@"
-    return "".join(f"\\{char}" if char in marks else char for char in " ".join(text.split()))
+    words = _ADDRESS.sub(lambda found: f"{found[0]}{_WORD_JOINER}", " ".join(text.split()))
+    return "".join(f"\\{char}" if char in marks else char for char in words)

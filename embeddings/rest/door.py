@@ -1,5 +1,5 @@
 """The outermost layer: who may enter, how much they may carry, one line about it, and the end of a request
-whose client has left. The key is checked before a byte of the body is read."""
+whose client has left or waits no more. The key is checked before a byte of the body is read."""
 
 import asyncio
 import hmac
@@ -12,6 +12,7 @@ from typing import Any
 
 from embeddings.errors import (
     BodyTimeout,
+    DeadlineExceeded,
     InvalidRequest,
     PayloadTooLarge,
     ServiceError,
@@ -30,6 +31,7 @@ Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 PUBLIC_PATHS = frozenset({"/-/healthz", "/-/readyz", "/v2/health/live", "/v2/health/ready"})
+_SECONDS = re.compile(rb"[0-9]{1,5}(?:\.[0-9]{1,6})?")
 # A caller's own request id is kept only when it cannot spell a name or a number: a UUID, or 32 hex digits.
 _REQUEST_ID = re.compile(rb"(?i)[0-9a-f]{8}(-?)[0-9a-f]{4}\1[0-9a-f]{4}\1[0-9a-f]{4}\1[0-9a-f]{12}")
 
@@ -84,6 +86,8 @@ class Door:
     ) -> None:
         if exchange.path not in PUBLIC_PATHS:
             self._check_key(headers)
+        wait_s = _wait_s(headers)
+        deadline = None if wait_s is None else asyncio.get_running_loop().time() + wait_s
         body = await self._body(receive, headers)
         task = asyncio.current_task()
 
@@ -96,7 +100,13 @@ class Door:
         left = asyncio.ensure_future(receive())
         left.add_done_callback(on_message)
         try:
-            await self._pages(scope, _replay(body), answer)
+            # Its end takes texts that are not begun out of the queue: nobody waits for them any more.
+            async with asyncio.timeout_at(deadline) as limit:
+                await self._pages(scope, _replay(body), answer)
+        except TimeoutError:
+            if not limit.expired():
+                raise
+            raise DeadlineExceeded("The time that X-Request-Timeout gave is over.") from None
         finally:
             left.remove_done_callback(on_message)
             left.cancel()
@@ -136,6 +146,16 @@ class Door:
         except TimeoutError:
             raise BodyTimeout("The body took too long to arrive.") from None
         return b"".join(parts)
+
+
+def _wait_s(headers: dict[bytes, bytes]) -> float | None:
+    """How long the caller waits; None: they did not say. Raises InvalidRequest."""
+    given = headers.get(b"x-request-timeout")
+    if given is None:
+        return None
+    if not _SECONDS.fullmatch(given) or not float(given):
+        raise InvalidRequest("'X-Request-Timeout' must be seconds, more than 0.", param="X-Request-Timeout")
+    return float(given)
 
 
 async def _refuse(error: ServiceError, exchange: Exchange, answer: Send) -> None:

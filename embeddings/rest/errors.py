@@ -21,6 +21,7 @@ HTTP: Mapping[Code, int] = {
     Code.BODY_TIMEOUT: 408,
     Code.OVERLOADED: 503,
     Code.STOPPING: 503,
+    Code.DEADLINE_EXCEEDED: 504,
     Code.INTERNAL: 500,
 }
 

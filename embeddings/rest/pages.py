@@ -24,6 +24,7 @@ def pages(models: Models, observer: Observer, *, max_inputs: int, waiting: Calla
         default_response_class=Json,
         docs_url=None,
         redoc_url=None,
+        responses={"4XX": {"description": "Refused."}, "5XX": {"description": "Not now, or a fault."}},
         # Its own would tell paths as typed, and of a refusal the input.
         telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
     )
@@ -51,7 +52,7 @@ def pages(models: Models, observer: Observer, *, max_inputs: int, waiting: Calla
         """200: the models are loaded before the door opens."""
         return Json({"status": "ready"})
 
-    @app.get("/metrics", tags=["operations"])
+    @app.get("/metrics", tags=["operations"], response_class=Response)
     async def metrics() -> Response:
         """Prometheus text."""
         return Response(generate_latest(observer.registry), media_type=CONTENT_TYPE_LATEST)

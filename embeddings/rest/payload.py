@@ -4,14 +4,15 @@ from collections.abc import Awaitable, Iterable
 from typing import Any
 
 import orjson
-from fastapi import Request, Response
+from fastapi import Request
+from fastapi.responses import JSONResponse
 
 from embeddings.errors import InvalidRequest, UnsupportedParameter
 from embeddings.models import AnyModel, Prediction
 from embeddings.observe import Exchange
 
 
-class Json(Response):
+class Json(JSONResponse):
     """A JSON answer; numpy arrays are written as they are."""
 
     media_type = "application/json"

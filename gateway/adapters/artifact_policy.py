@@ -28,6 +28,15 @@ _NUMBER = re.compile(r"(?:.*\.)?(?:[0-9]+|0x[0-9a-f]*)", re.ASCII)
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
+@dataclass(frozen=True, slots=True)
+class ArtifactBounds:
+    max_bytes: int
+    timeout_s: float  # all of it: waiting for a place, the name, the connection, the answer
+    read_timeout_s: float  # the longest silence
+    concurrency: int
+    content_types: str
+
+
 class Reach(IntEnum):
     """How far an address may be trusted to be nobody's inside."""
 

@@ -12,13 +12,12 @@ import socket
 import ssl
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
-from gateway.adapters.artifact_policy import Allowed, Location, content_types
+from gateway.adapters.artifact_policy import Allowed, ArtifactBounds, Location, content_types
 from gateway.domain import Artifact
 from gateway.errors import ArtifactRefused, ArtifactUnavailable
 
@@ -27,15 +26,6 @@ Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
 
 _CONNECT_TIMEOUT_S = 3.0  # for each address of a host
 _LATER = frozenset({408, 425, 429})  # the only 4xx that the same address may answer otherwise in a while
-
-
-@dataclass(frozen=True, slots=True)
-class ArtifactBounds:
-    max_bytes: int
-    timeout_s: float  # all of it: waiting for a place, the name, the connection, the answer
-    read_timeout_s: float  # the longest silence
-    concurrency: int
-    content_types: str
 
 
 class HttpArtifacts:

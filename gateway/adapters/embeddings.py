@@ -1,4 +1,4 @@
-"""The embeddings service: vectors by OpenAI's protocol, its heads by KServe's V1."""
+"""The embeddings service, at one address: vectors by OpenAI's protocol, its heads by KServe's V1."""
 
 import base64
 import binascii
@@ -14,7 +14,14 @@ from gateway.adapters import predictions
 from gateway.adapters.fresh import Fresh
 from gateway.adapters.http import Peer
 from gateway.domain import Classification, Comparison, Estimate, Output, ServedModel
-from gateway.errors import BackendError, ContextLengthExceeded, GatewayError, InvalidRequest
+from gateway.errors import (
+    BackendBusy,
+    BackendError,
+    ContextLengthExceeded,
+    DeadlineExceeded,
+    GatewayError,
+    InvalidRequest,
+)
 
 _MODELS_FRESH_S = 10.0  # how long an answer of /v1/models is believed
 _MODELS_TIMEOUT_S = 10.0
@@ -43,10 +50,41 @@ class Embeddings:
             retry_after_s=1.0,
             trace=trace,
         )
+        # Of its own, as a probe must not wait behind the calls that it asks about.
+        self._prober = Peer(
+            "The embeddings service",
+            url,
+            "",
+            connect_timeout_s=connect_timeout_s,
+            max_connections=2,
+            max_answer_bytes=1 << 16,
+            retry_after_s=1.0,
+        )
         self._models = Fresh(self._ask_models, _MODELS_FRESH_S)
 
     async def close(self) -> None:
+        await self._prober.close()
         await self._peer.close()
+
+    @property
+    def heard_at(self) -> float:
+        """By the loop's clock: when something last came on the connections of calls."""
+        return self._peer.heard_at
+
+    async def alive(self, timeout_s: float) -> None:
+        """Returns when it answers."""
+        status, _ = await self._prober.exchange("GET", "/-/healthz", None, timeout_s)
+        if status >= 500:
+            raise BackendError("The embeddings service says that it is not well.")
+
+    @property
+    def known(self) -> list[ServedModel] | None:
+        """What it told it serves, if that was a moment ago."""
+        return self._models.known
+
+    def forget(self) -> None:
+        """It may be another one now: what it told is not believed any more."""
+        self._models.forget()
 
     async def embed(
         self, texts: Sequence[str], timeout_s: float, model: ServedModel | None = None
@@ -124,7 +162,9 @@ class Embeddings:
         """What a non-200 of the service means for the caller. A 400 is about the caller's own texts, so its
         explanation, which quotes none of them, is handed on."""
         if status in (429, 503):
-            return self._peer.unavailable("is overloaded")
+            return BackendBusy("The embeddings service is overloaded.", retry_after=self._peer.retry_after_s)
+        if status == 504:  # it was told until when the caller waits
+            return DeadlineExceeded("The time that the caller gave is over.")
         if status in (400, 413):
             told = _told(content)
             detail = str(told.get("message", ""))[:300] or None

@@ -25,3 +25,14 @@ class Fresh(Generic[T]):
                     answer = await self._ask()
                     self._answer = answer, time.monotonic() + self._seconds
         return self._answer[0]
+
+    @property
+    def known(self) -> T | None:
+        """What is still believed, without asking."""
+        if self._answer is None or time.monotonic() >= self._answer[1]:
+            return None
+        return self._answer[0]
+
+    def forget(self) -> None:
+        """The next one asks again."""
+        self._answer = None

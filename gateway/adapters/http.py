@@ -1,25 +1,20 @@
-"""One HTTP peer over one shared aiohttp session; what its client library raises becomes ours.
-
-aiohttp and not httpx: on the hot path httpx cost five times the CPU and grew worse with concurrency.
-"""
+"""One HTTP peer; what the client below raises becomes ours."""
 
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 
-import aiohttp
-
-from gateway.errors import BackendError, BackendTimeout, BackendUnavailable, GatewayError
-
-# vLLM and uvicorn close an idle connection after 5 s; leaving first means never writing into a closing one.
-_KEEP_ALIVE_S = 3.0
+from gateway.adapters.connection import BrokenAnswer, Connection, LargeAnswer, NoAnswer
+from gateway.adapters.wire import Wire
+from gateway.errors import BackendError, BackendTimeout, BackendUnavailable
+from gateway.urgency import urgency
 
 
 class Peer:
     """Make it inside the running loop; `close()` releases the connections.
 
-    `name` begins the constant texts of errors: an exception of the client library names addresses. An empty
-    `api_key` sends none. `retry_after_s` is what a caller is told when the peer is down. `trace`: headers
-    that every request takes along.
+    `name` begins the constant texts of errors: what the client below says names addresses. An empty `api_key`
+    sends none. `retry_after_s` is what a caller is told when the peer is down. `trace`: headers that every
+    request takes along. A peer is told how long the caller of the request still waits.
     """
 
     def __init__(
@@ -34,37 +29,44 @@ class Peer:
         retry_after_s: float,
         trace: Callable[[], Mapping[str, str]] = dict,
     ) -> None:
+        """Raises ValueError for an address, or a key, that cannot be one."""
         self.name = name
         self.retry_after_s = retry_after_s
-        self._base = url.rstrip("/")
-        self._connect_timeout_s = connect_timeout_s
         self._max_answer_bytes = max_answer_bytes
         self._trace = trace
         key = {"authorization": f"Bearer {api_key}"} if api_key else {}
-        self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=max_connections, keepalive_timeout=_KEEP_ALIVE_S),
-            headers={"content-type": "application/json", **key},
-            skip_auto_headers=("user-agent", "accept-encoding"),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            trust_env=False,
+        self._wire = Wire(
+            url,
+            {"content-type": "application/json", **key},
+            connect_timeout_s=connect_timeout_s,
+            max_connections=max_connections,
         )
 
+    @property
+    def heard_at(self) -> float:
+        """By the loop's clock: when something last came from it."""
+        return self._wire.heard_at
+
     async def close(self) -> None:
-        await self._session.close()
+        await self._wire.close()
 
     async def exchange(
         self, method: str, path: str, body: bytes | None, timeout_s: float
     ) -> tuple[int, bytes]:
         """Status and whole body of the answer. Raises BackendUnavailable, BackendTimeout, BackendError."""
-        limit = aiohttp.ClientTimeout(total=timeout_s, sock_connect=self._connect_timeout_s)
+        most = self._max_answer_bytes
         try:
-            response = await self._session.request(
-                method, self._base + path, data=body, headers=self._trace(), timeout=limit
+            return await self._wire.exchange(
+                method, path, body, self._headers(), timeout_s=timeout_s, most_bytes=most
             )
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise self._not_answered(error) from None
-        async with response:
-            return response.status, await self._bounded(response)
+        except TimeoutError:
+            raise self._late() from None
+        except NoAnswer:
+            raise self.unavailable("cannot be reached") from None
+        except LargeAnswer:
+            raise self._too_large() from None
+        except BrokenAnswer:
+            raise self._broken() from None
 
     @asynccontextmanager
     async def stream(
@@ -72,19 +74,18 @@ class Peer:
     ) -> AsyncIterator[tuple[int, AsyncIterator[bytes]]]:
         """Status and body as it comes, cut anywhere; at most `silence_s` between two pieces. Leaving closes
         the connection, which a peer takes as the end of its work."""
-        # No limit on the whole: a long answer is fine as long as pieces keep coming.
-        limit = aiohttp.ClientTimeout(total=None, sock_connect=self._connect_timeout_s, sock_read=silence_s)
         try:
-            response = await self._session.post(
-                self._base + path, data=body, headers=self._trace(), timeout=limit
-            )
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise self._not_answered(error) from None
+            answer = await self._wire.begin(path, body, self._headers(), silence_s=silence_s)
+        except TimeoutError:
+            raise self._late() from None
+        except NoAnswer:
+            raise self.unavailable("cannot be reached") from None
+        except BrokenAnswer:
+            raise self._broken() from None
         try:
-            yield response.status, self._pieces(response)
+            yield answer.status, self._pieces(answer)
         finally:
-            # Not release(): that would read a cancelled answer to its end.
-            response.close()
+            self._wire.give_back(answer)
 
     async def whole(self, pieces: AsyncIterator[bytes]) -> bytes:
         """The pieces together. Raises BackendError when they are more than any answer can be."""
@@ -92,7 +93,7 @@ class Peer:
         async for part in pieces:
             size += len(part)
             if size > self._max_answer_bytes:
-                raise BackendError(f"{self.name}'s answer is too large.")
+                raise self._too_large()
             parts.append(part)
         return b"".join(parts)
 
@@ -100,24 +101,26 @@ class Peer:
         """The peer said, or showed, that it cannot answer now."""
         return BackendUnavailable(f"{self.name} {what}.", retry_after=self.retry_after_s)
 
-    async def _bounded(self, response: aiohttp.ClientResponse) -> bytes:
-        try:
-            return await self.whole(self._pieces(response))
-        except BackendError:
-            response.close()
-            raise
+    def _headers(self) -> Mapping[str, str]:
+        left = urgency().remaining_s
+        if left is None:
+            return self._trace()
+        return {**self._trace(), "x-request-timeout": f"{max(left, 0.001):.3f}"}
 
-    async def _pieces(self, response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
+    async def _pieces(self, answer: Connection) -> AsyncIterator[bytes]:
         try:
-            async for piece in response.content.iter_any():
+            while piece := await answer.piece():
                 yield piece
         except TimeoutError:
-            raise BackendTimeout(f"{self.name} did not answer in time.") from None
-        except (aiohttp.ClientError, OSError):
-            raise BackendError(f"{self.name} broke off its answer.") from None
+            raise self._late() from None
+        except BrokenAnswer:
+            raise self._broken() from None
 
-    def _not_answered(self, error: Exception) -> GatewayError:
-        """Before the head of an answer: slow, or not there (a refused or closed connection)."""
-        if isinstance(error, TimeoutError) and not isinstance(error, aiohttp.ConnectionTimeoutError):
-            return BackendTimeout(f"{self.name} did not answer in time.")
-        return self.unavailable("cannot be reached")
+    def _late(self) -> BackendTimeout:
+        return BackendTimeout(f"{self.name} did not answer in time.")
+
+    def _broken(self) -> BackendError:
+        return BackendError(f"{self.name} broke off its answer.")
+
+    def _too_large(self) -> BackendError:
+        return BackendError(f"{self.name}'s answer is too large.")

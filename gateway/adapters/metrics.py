@@ -8,7 +8,7 @@ Over 250 lines: one metric below the other, and then what tells them.
 """
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from prometheus_client import (
     CollectorRegistry,
@@ -16,21 +16,21 @@ from prometheus_client import (
     Gauge,
     Histogram,
     Info,
-    Metric,
     PlatformCollector,
     ProcessCollector,
     disable_created_metrics,
 )
 
-from gateway.domain import KINDS, OPTIONAL_KINDS, Usage
+from gateway.adapters.series import OTHER, BoundedNames, GaugeOnceKnown
+from gateway.domain import KINDS, OPTIONAL_KINDS, Server, Usage
 from gateway.drift.facts import DriftRun, ModelTraffic, RunState
 from gateway.errors import Code
 from gateway.examiner import REASONS
 from gateway.grading.reply import Fault
+from gateway.places import Room
 from gateway.records import Graded
 from gateway.reviews import GraderAgreement
 
-OTHER = "other"  # what a label is called beyond its bound
 _MOST_KEYS = 200
 _MOST_MODELS = 100
 _MOST_AGREEMENTS = 100  # label sets of the agreement metric: rubrics are named by callers
@@ -40,41 +40,13 @@ _FAILURES = frozenset(
         Code.ARTIFACT_UNAVAILABLE,
         Code.BACKEND_ERROR,
         Code.BACKEND_TIMEOUT,
+        Code.DEADLINE_EXCEEDED,
         Code.INTERNAL,
         Code.UNUSABLE_ANSWER,
     }
 )
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.5, 1, 2.5, 5, 10, 30, 60)
 _CALL_SECONDS = (*_SECONDS, 300, 1800)  # a watched training takes minutes
-
-
-class _Names:
-    """The first so many names are themselves, all others are one."""
-
-    def __init__(self, most: int) -> None:
-        self._most = most
-        self._known: set[str] = set()
-
-    def label(self, name: str) -> str:
-        if name in self._known:
-            return name
-        if len(self._known) >= self._most:
-            return OTHER
-        self._known.add(name)
-        return name
-
-
-class _Known(Gauge):
-    """Without labels, and without a series while it is not known."""
-
-    known = False
-
-    def collect(self) -> Iterable[Metric]:
-        families = list(super().collect())
-        if not self.known:
-            for family in families:
-                family.samples.clear()
-        return families
 
 
 class Metrics:
@@ -106,15 +78,33 @@ class Metrics:
             "method",
             buckets=_CALL_SECONDS,
         )
+        self._connections_refused = counter(
+            "gateway_connections_refused", "Connections closed for what their client did.", "reason"
+        )
         self._shed = counter(
             "gateway_shed", "Requests and calls refused because too many were under way.", "route"
         )
         self._refusals = counter(
             "gateway_refusals", "Answers of 4xx and 503, by 8 hex digits of the key id's hash.", "key", "code"
         )
-        self._in_flight = gauge("gateway_in_flight", "Requests at the models now.")
-        self._places = gauge("gateway_places", "Requests at the models at once, at most.")
+        self._in_flight = gauge("gateway_in_flight", "Requests at a server now.", "server")
+        self._places = gauge("gateway_places", "Requests at a server at once, at most.", "server")
+        self._place_limit = gauge(
+            "gateway_place_limit", "Requests that a server is given at once now.", "server"
+        )
+        self._uncounted = counter(
+            "gateway_limits_unavailable", "Requests and tokens not counted: the limits' store was away."
+        )
         # The models behind.
+        self._breaker_open = gauge(
+            "gateway_breaker_open", "1 while a replica is left alone.", "server", "replica"
+        )
+        self._breaker_opened = counter(
+            "gateway_breaker_opened", "How often a replica was left alone.", "server", "replica"
+        )
+        self._retries_refused = counter(
+            "gateway_retries_refused", "Not tried again because the budget was spent.", "server"
+        )
         self._model_requests = counter(
             "gateway_model_requests", "Calls of models, by how they ended.", "model", "outcome"
         )
@@ -158,7 +148,9 @@ class Metrics:
         self._queue_oldest = gauge(
             "gateway_queue_oldest_seconds", "How long the first of a queue has waited.", "queue"
         )
-        self._workers = _Known("gateway_workers", "Workers that reported within 30 s.", registry=registry)
+        self._workers = GaugeOnceKnown(
+            "gateway_workers", "Workers that reported within 30 s.", registry=registry
+        )
         # Drift.
         self._traffic = counter(
             "gateway_traffic", "Answers seen for drift, by what became of them.", "outcome"
@@ -183,8 +175,8 @@ class Metrics:
         ProcessCollector(registry=registry)
         PlatformCollector(registry=registry)
 
-        self._keys = _Names(_MOST_KEYS)
-        self._models = _Names(_MOST_MODELS)
+        self._keys = BoundedNames(_MOST_KEYS)
+        self._models = BoundedNames(_MOST_MODELS)
         self._request_children: dict[tuple[str, int, Code | None], tuple[Counter, Histogram]] = {}
         self._model_children: dict[tuple[str, str], tuple[Counter, Histogram]] = {}
         self._failed_runs: frozenset[str] | None = None  # None: nobody has looked yet
@@ -201,7 +193,8 @@ class Metrics:
         for counter, labels in (
             (self._reasons, (*REASONS, "fallback")),
             (self._repairs, ("mended", "failed")),
-            (self._retries, ("batch_item", "embeddings")),
+            (self._retries, ("batch_item", "embeddings", "llm")),
+            (self._retries_refused, ("embeddings", "llm")),
             (self._traffic, ("noted", "sampled_out", "dropped")),
             (self._masking_failures, (Code.MASKING_UNAVAILABLE.value, Code.OVERLOADED.value)),
         ):
@@ -210,10 +203,15 @@ class Metrics:
 
     # The doors
 
-    def places(self, in_flight: Callable[[], float], most: int) -> None:
-        """How many requests may be at the models at once, and where it is read how many are."""
-        self._in_flight.set_function(in_flight)
-        self._places.set(most)
+    def places(self, server: Server, room: Room, most: int) -> None:
+        """How many requests may be at a server at once, and where it is read how many are and may be now."""
+        self._in_flight.labels(server.value).set_function(lambda: room.in_flight)
+        self._place_limit.labels(server.value).set_function(lambda: room.limit.now)
+        self._places.labels(server.value).set(most)
+
+    def uncounted(self) -> None:
+        """Something was let in that no limit knows of."""
+        self._uncounted.inc()
 
     def answered(self, route: str, status: int, code: Code | None, seconds: float) -> None:
         """A request is over; `route` is a template."""
@@ -243,6 +241,10 @@ class Metrics:
             self._shed.labels(route).inc()
         key = "none" if key_id is None else self._keys.label(hashlib.sha256(key_id.encode()).hexdigest()[:8])
         self._refusals.labels(key, code.value).inc()
+
+    def connection_refused(self, reason: str) -> None:
+        """`reason`: full, malformed, too_large, header_timeout or stalled."""
+        self._connections_refused.labels(reason).inc()
 
     def lost_line(self) -> None:
         """A log line could not be kept."""
@@ -323,8 +325,18 @@ class Metrics:
     # Work that waits
 
     def retried(self, what: str) -> None:
-        """`what`: batch_item, embeddings."""
+        """`what`: batch_item, or a server: embeddings, llm."""
         self._retries.labels(what).inc()
+
+    def retry_refused(self, server: str) -> None:
+        """Something was not tried again."""
+        self._retries_refused.labels(server).inc()
+
+    def breaker(self, server: str, replica: int, *, is_open: bool) -> None:
+        """A replica, by its place in the list of addresses, is left alone from now on, or no more."""
+        labels = server, str(replica)
+        self._breaker_open.labels(*labels).set(is_open)
+        self._breaker_opened.labels(*labels).inc(is_open)
 
     def queues(self, waiting: Mapping[str, int], oldest_s: Mapping[str, float]) -> None:
         """By queue: how many wait, and for how long the first of them. What is not told is not shown: a

@@ -1,4 +1,4 @@
-"""vLLM's OpenAI server."""
+"""vLLM's OpenAI server, at one address. replicas.py makes one of several."""
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -9,7 +9,8 @@ import orjson
 from gateway.adapters.fresh import Fresh
 from gateway.adapters.http import Peer
 from gateway.domain import ServedModel
-from gateway.errors import BackendError, ContextLengthExceeded, GatewayError, InvalidRequest
+from gateway.errors import BackendBusy, BackendError, ContextLengthExceeded, GatewayError, InvalidRequest
+from gateway.grading.reply import parse_completion
 
 _CHAT = "/v1/chat/completions"
 _MODEL_FRESH_S = 10.0  # how long an answer of /v1/models is believed
@@ -37,10 +38,42 @@ class VLLM:
             retry_after_s=5.0,
             trace=trace,
         )
+        # Of its own, as a probe must not wait behind the calls that it asks about.
+        self._prober = Peer(
+            "The model server",
+            url,
+            "",
+            connect_timeout_s=connect_timeout_s,
+            max_connections=2,
+            max_answer_bytes=1 << 16,
+            retry_after_s=5.0,
+        )
         self._model = Fresh(self._ask_model, _MODEL_FRESH_S)
 
     async def close(self) -> None:
+        await self._prober.close()
         await self._peer.close()
+
+    @property
+    def heard_at(self) -> float:
+        """By the loop's clock: when something last came on the connections of calls."""
+        return self._peer.heard_at
+
+    async def alive(self, timeout_s: float) -> None:
+        """Returns when it says that it is well. vLLM's /health is 503 when its engine is dead; a server that
+        has no such path answers 404, and lives."""
+        status, _ = await self._prober.exchange("GET", "/health", None, timeout_s)
+        if status >= 500:
+            raise BackendError("The model server says that it is not well.")
+
+    @property
+    def known(self) -> ServedModel | None:
+        """What it told it serves, if that was a moment ago."""
+        return self._model.known
+
+    def forget(self) -> None:
+        """It may be another one now: what it told is not believed any more."""
+        self._model.forget()
 
     async def served_model(self) -> ServedModel:
         return await self._model.get()
@@ -54,7 +87,11 @@ class VLLM:
             raise BackendError("The model server lists no model.") from None
 
     async def complete(self, body: bytes, timeout_s: float) -> bytes:
-        return await self._exchange("POST", _CHAT, body, timeout_s)
+        answer = await self._exchange("POST", _CHAT, body, timeout_s)
+        # Parsed a second time later on (1 KB: 2 microseconds): only here a replica can be blamed for it.
+        if not isinstance(parse_completion(answer).get("choices"), list):
+            raise BackendError("The model server's answer is no completion.")
+        return answer
 
     async def count_tokens(self, messages: Sequence[dict[str, Any]], timeout_s: float) -> int:
         model = await self.served_model()
@@ -92,7 +129,7 @@ class VLLM:
                 "The model server refused the request's parameters.", detail=said[:300] or None
             )
         if status in (429, 503):
-            return self._peer.unavailable("is overloaded")
+            return BackendBusy("The model server is overloaded.", retry_after=self._peer.retry_after_s)
         return BackendError("The model server failed.")
 
 

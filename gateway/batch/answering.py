@@ -29,7 +29,7 @@ class AnswersOne(Protocol):
 
     def read_chat(self, caller: Caller, body: bytes) -> ChatRequest: ...
 
-    async def chat(self, request: ChatRequest, *, unmask_reply: bool) -> Completion: ...
+    async def chat(self, caller: Caller, request: ChatRequest, *, unmask_reply: bool) -> Completion: ...
 
 
 def answer_of(graded: Graded) -> Answer:
@@ -71,5 +71,5 @@ class Answering:
         request = self.gateway.read_chat(self.caller, orjson.dumps(row.payload))
         if request.stream:
             raise InvalidRequest("'stream' has no place in a batch.", param="stream")
-        completion = await self.gateway.chat(request, unmask_reply=True)
+        completion = await self.gateway.chat(self.caller, request, unmask_reply=True)
         return Answer(orjson.loads(completion.body))

@@ -16,11 +16,12 @@ from gateway.batch.answering import answer_of, outcome_of_work
 from gateway.batch.patience import PASSING, Patience, patiently
 from gateway.batch.queue import Leased, Queue, Results
 from gateway.batch.rows import Answer, Failure
-from gateway.domain import Caller
+from gateway.domain import Caller, Priority
 from gateway.errors import GatewayError
 from gateway.ledger import Sheet
 from gateway.records import Graded
 from gateway.tasks import ended
+from gateway.urgency import Urgency, urgent
 
 log = logging.getLogger(__name__)
 
@@ -136,4 +137,5 @@ class Runner:
         caller = Caller(leased.key_id, leased.role, requests_per_minute=1)
         item = leased.item
         sheet = Sheet(caller, item.submission, item.nonce, item.stored_rubric)
-        return answer_of(await self._line.grade_sheet(sheet, item.grader))
+        with urgent(Urgency(Priority.BATCH)):
+            return answer_of(await self._line.grade_sheet(sheet, item.grader))

@@ -4,17 +4,24 @@ Streams are not buffered: an event leaves as it comes, and only a tail that coul
 placeholder waits for the next one.
 """
 
+import re
 from collections.abc import AsyncIterator, Iterator, Mapping
 from typing import Any
 
 import orjson
 
+from gateway.domain import Usage, UsageSeen
 from gateway.errors import BackendError
+from gateway.grading.reply import read_usage
 from gateway.grading.unmasking import StreamUnmasker, unmask
 
 DONE = b"data: [DONE]\n\n"
 _TEXT_FIELDS = ("content", "reasoning_content", "reasoning", "refusal")
 _MAX_EVENT_BYTES = 1 << 20
+_END = b"\n\n"  # of an event
+_END_OF_TEXT = b"]}\n\n"
+# Of the one event without a text: its usage. A text that says the same has backslashes before its quotes.
+_NO_CHOICES = re.compile(rb'"choices":\s*\[\]')
 
 
 def last_event(tail: bytes) -> bytes:
@@ -47,15 +54,53 @@ def _holds_json(name: str, *, json_reply: bool) -> bool:
     return name == "arguments" or (json_reply and name == "content")
 
 
-async def whole_stream(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """Raw SSE bytes as they are. Raises BackendError when they end without `data: [DONE]`: a cut stream must
-    not pass for a short answer."""
-    tail = b""
-    async for chunk in chunks:
-        tail = (tail + chunk)[-len(DONE) :] if len(chunk) < len(DONE) else chunk[-len(DONE) :]
+async def whole_stream(
+    chunks: AsyncIterator[bytes], seen: UsageSeen, *, show_usage: bool
+) -> AsyncIterator[bytes]:
+    """Raw SSE bytes, cut at the ends of events, without the event that tells the usage unless it is to be
+    shown. Raises BackendError when they end without `data: [DONE]`: a cut stream must not pass for a short
+    answer."""
+    last = rest = b""
+    async for piece in chunks:
+        chunk = piece
+        # Nearly every piece ends with an event of text, behind which its choices end, and goes as it came:
+        # the usage is the last event before the end.
+        if rest or not chunk.endswith(_END_OF_TEXT):
+            whole, end, rest = (rest + chunk).rpartition(_END)
+            if len(rest) > _MAX_EVENT_BYTES:
+                raise BackendError("The model server sent an event without an end.")
+            chunk = b"".join(_told(whole + end, seen, show_usage=show_usage))
+            if not chunk:
+                continue
+        last = chunk
         yield chunk
-    if tail != DONE:
+    if rest:
+        yield rest
+    if rest or not last.endswith(DONE):
         raise BackendError("The model server broke off its answer.")
+
+
+def _told(events: bytes, seen: UsageSeen, *, show_usage: bool) -> Iterator[bytes]:
+    """The events that the caller gets."""
+    if not _NO_CHOICES.search(events):
+        yield events
+        return
+    for event in events.split(_END)[:-1]:
+        if _NO_CHOICES.search(event) and _takes_usage(event, seen) and not show_usage:
+            continue
+        yield event + _END
+
+
+def _takes_usage(event: bytes, seen: UsageSeen) -> bool:
+    """Whether it tells the usage and nothing else. What the model server says here cannot fail an answer."""
+    try:
+        data = orjson.loads(event.removeprefix(b"data: "))
+        if data["choices"] or not data["usage"]:
+            return False
+        seen.usage = read_usage(data)
+    except (AttributeError, KeyError, TypeError, ValueError):
+        return False
+    return seen.usage != Usage()
 
 
 async def unmasked_stream(

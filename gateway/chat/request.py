@@ -34,17 +34,17 @@ class ChatRequest:
     fields: Mapping[str, Any] = field(repr=False)
     model: str
     stream: bool
+    tells_usage: bool  # a streamed answer ends with its usage
     json_reply: bool  # the answer's content is itself JSON
 
 
 Check = Callable[[str, Any, Bounds], None]
 
-# A string is matched possessively and its closing quote is optional, so both scans are linear on any bytes.
-_STRING = rb'"(?:[^"\\]++|\\.)*+"?+'
-_BRACKETS = re.compile(_STRING + rb"|([\[{])|([\]}])", re.DOTALL)
 _DIGIT = re.compile(rb"\d")  # a run of 20 digits has one at every 20th byte
-_LONG_NUMBER = re.compile(_STRING + rb"|(\d{20})", re.DOTALL)
-_ROLES = frozenset({"system", "developer", "user", "assistant", "tool"})
+_LONG_NUMBER = re.compile(rb"\d{20}")
+_AS_ONE_KIND = bytes.maketrans(b"[{]}", b"(())")
+_NO_BRACKETS = bytes(code for code in range(256) if code not in b"[]{}")
+_ROLES = ("system", "developer", "user", "assistant", "tool")  # what is compared may be a list
 _EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh")
 _MESSAGE_KEYS = frozenset({"role", "content", "name", "tool_calls", "tool_call_id", "refusal"})
 # Keywords that make a grammar out of a client's regex; `$ref` may only point inside the same schema.
@@ -54,10 +54,13 @@ _SCHEMA_REGEX_KEYS = frozenset({"pattern", "patternProperties"})
 def parse_json(raw: bytes, bounds: Bounds) -> dict[str, Any]:
     """The body as a JSON object. Raises InvalidRequest when it is not one, nests too deep, or holds a number
     too long to be a number (a million digits take a parser quadratic time)."""
-    if raw.count(b"[") + raw.count(b"{") > bounds.max_json_depth:
-        _check_depth(raw, bounds.max_json_depth)
-    if _DIGIT.search(raw[19::20]) and any(match.group(1) for match in _LONG_NUMBER.finditer(raw)):
-        raise InvalidRequest("The body holds a number of 20 digits or more.")
+    brackets = raw.count(b"[") + raw.count(b"{")
+    if brackets > bounds.max_json_depth or _DIGIT.search(raw[19::20]):
+        outside = _outside_strings(raw)
+        if brackets > bounds.max_json_depth and _nests_deeper(outside, bounds.max_json_depth):
+            raise InvalidRequest(f"The body nests deeper than {bounds.max_json_depth} levels.")
+        if _LONG_NUMBER.search(outside):
+            raise InvalidRequest("The body holds a number of 20 digits or more.")
     try:
         body = orjson.loads(raw)
     except orjson.JSONDecodeError:
@@ -67,15 +70,21 @@ def parse_json(raw: bytes, bounds: Bounds) -> dict[str, Any]:
     return body
 
 
-def _check_depth(raw: bytes, limit: int) -> None:
-    depth = 0
-    for match in _BRACKETS.finditer(raw):
-        if match.group(1):
-            depth += 1
-            if depth > limit:
-                raise InvalidRequest(f"The body nests deeper than {limit} levels.")
-        elif match.group(2):
-            depth -= 1
+def _outside_strings(raw: bytes) -> bytes:
+    """What stands outside the strings of JSON. Of what is no JSON it is right up to the place where a parser
+    stops: a backslash outside a string. By whole-buffer operations: a regex for each string and bracket held
+    the loop for 200 ms over a megabyte of brackets, this for 60."""
+    return b'"'.join(raw.replace(rb"\\", b"").replace(rb"\"", b"").split(b'"')[::2])
+
+
+def _nests_deeper(outside: bytes, limit: int) -> bool:
+    left = outside.translate(_AS_ONE_KIND, _NO_BRACKETS)
+    for _ in range(limit):
+        before = len(left)
+        left = left.replace(b"()", b"")  # one level, everywhere
+        if len(left) == before:
+            break
+    return b"(" in left
 
 
 def read_chat(raw: bytes, bounds: Bounds) -> ChatRequest:
@@ -99,6 +108,7 @@ def read_chat(raw: bytes, bounds: Bounds) -> ChatRequest:
         fields={name: value for name, value in body.items() if name not in _KEPT_HERE},
         model=body["model"],
         stream=bool(body.get("stream")),
+        tells_usage=bool((body.get("stream_options") or {}).get("include_usage")),
         json_reply=reply_format.get("type") in ("json_object", "json_schema"),
     )
 

@@ -16,6 +16,8 @@ from gateway.adapters.database.database import Database
 from gateway.adapters.database.drift import DatabaseDrift
 from gateway.adapters.database.migration import HEAD
 from gateway.adapters.reports import StoredReports
+from gateway.audit import Action
+from gateway.commands.audited import recorded
 from gateway.domain import Caller, Role
 from gateway.drift.asks import read_time
 from gateway.drift.desk import DriftDesk
@@ -103,7 +105,7 @@ def _keep(options: argparse.Namespace, settings: Settings) -> int:
         _print_references([await desk.keep(_CALLER, options.model, since, options.until)])
         return _SAME
 
-    return _with_desk(settings, keep)
+    return _with_desk(settings, keep, (Action.REFERENCE_KEEP, options.model))
 
 
 def _references(options: argparse.Namespace, settings: Settings) -> int:
@@ -148,7 +150,7 @@ def _forget(options: argparse.Namespace, settings: Settings) -> int:
         await desk.forget(_CALLER, options.id)
         return _SAME
 
-    return _with_desk(settings, forget)
+    return _with_desk(settings, forget, (Action.REFERENCE_FORGET, options.id))
 
 
 async def _waited(desk: DriftDesk, run: DriftRun, until: float) -> DriftRun:
@@ -189,7 +191,11 @@ def _cell(value: object) -> str:
     return "-" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def _with_desk(settings: Settings, action: Callable[[DriftDesk], Awaitable[int]]) -> int:
+def _with_desk(
+    settings: Settings, action: Callable[[DriftDesk], Awaitable[int]], told: tuple[Action, str] | None = None
+) -> int:
+    """`told`: what the audit is told of it, and what it is done to."""
+
     async def act() -> int:
         database = Database(settings.database_url.get_secret_value(), timeout_s=_TIMEOUT_S)
         try:
@@ -198,7 +204,11 @@ def _with_desk(settings: Settings, action: Callable[[DriftDesk], Awaitable[int]]
                     "The database is of another revision: run `gateway store upgrade` first."
                 )
             reports = StoredReports(settings.reports_url, settings.s3)
-            return await action(DriftDesk(DatabaseDrift(database), reports, settings.drift_window_h))
+            desk = DriftDesk(DatabaseDrift(database), reports, settings.drift_window_h)
+            if told is None:
+                return await action(desk)
+            async with recorded(database, *told):
+                return await action(desk)
         finally:
             await database.close()
 

@@ -12,11 +12,12 @@ from pathlib import Path
 import orjson
 
 from gateway.adapters.keyring import Keyring
-from gateway.adapters.rates import MemoryRates
+from gateway.adapters.rates import memory_rates
 from gateway.domain import MASKED_TASKS, Language
 from gateway.errors import GatewayError
 from gateway.guards import Guards
 from gateway.masking import Entity, Explanation, explanation
+from gateway.places import Rooms
 from gateway.settings import Settings
 
 _SHOWN, _FAILED, _UNUSABLE = 0, 1, 2
@@ -88,11 +89,11 @@ async def _explained(text: str, task: str, language: Language | None, settings: 
     # Nobody is admitted here: whoever runs this may read the file as it is.
     guards = Guards(
         Keyring(settings.api_keys_file, {}, settings.requests_per_minute),
-        MemoryRates(),
+        memory_rates(),
         pool,
         settings.masking_policies,
         mask_personal_data=True,
-        max_in_flight=1,
+        rooms=Rooms.of(1),
     )
     try:
         await pool.start()

@@ -15,6 +15,8 @@ from gateway.adapters.database.database import Database
 from gateway.adapters.database.export import export, export_jobs
 from gateway.adapters.database.migration import HEAD
 from gateway.adapters.database.retention import counts, prunable, prune
+from gateway.audit import Action
+from gateway.commands.audited import recorded
 from gateway.errors import GatewayError, StoreUnavailable
 from gateway.settings import Settings
 
@@ -49,7 +51,8 @@ def _days(text: str) -> int:
 def _upgrade(_: argparse.Namespace, settings: Settings) -> int:
     async def upgrade(database: Database) -> int:
         await database.start()
-        sys.stdout.write(f"{database.engine} is at revision {HEAD}\n")
+        async with recorded(database, Action.STORE_UPGRADE, HEAD):  # there was no place for it before
+            sys.stdout.write(f"{database.engine} is at revision {HEAD}\n")
         return 0
 
     return _with_database(settings, upgrade)
@@ -72,7 +75,11 @@ def _prune(options: argparse.Namespace, settings: Settings) -> int:
 
     async def pruned(database: Database) -> int:
         await _current(database)
-        found = await (prunable if options.dry_run else prune)(database, before)
+        if options.dry_run:
+            found = await prunable(database, before)
+        else:
+            async with recorded(database, Action.STORE_PRUNE, f"before-{before.date()}"):
+                found = await prune(database, before)
         said = "would delete" if options.dry_run else "deleted"
         sys.stdout.write(
             f"{said} {found.grades} grades, {found.calls} model calls, {found.corrections} corrections, "

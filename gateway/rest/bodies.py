@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from collections.abc import Awaitable, Callable, Generator, Mapping, MutableMapping
 from typing import Any
 
 from gateway.errors import BodyTimeout, PayloadTooLarge, UnsupportedEncoding
@@ -28,11 +28,18 @@ def check_head(headers: Mapping[bytes, bytes], limit: int) -> PayloadTooLarge:
 async def whole_body(receive: Receive, headers: Mapping[bytes, bytes], limit: int, seconds: float) -> bytes:
     """The whole body, or a refusal as soon as it is known to be too much."""
     too_large = check_head(headers, limit)
+    message = _at_once(receive)
+    if message is not None and message["type"] == "http.request" and not message.get("more_body"):
+        # It came with its head, as nearly all do: no timer.
+        body: bytes = message.get("body", b"")
+        if len(body) > limit:
+            raise too_large
+        return body
     parts, size = [], 0
     try:
         async with asyncio.timeout(seconds):
             while True:
-                message = await receive()
+                message = message or await receive()
                 if message["type"] == "http.disconnect":
                     raise BodyTimeout("The client left before the body was whole.")
                 parts.append(message.get("body", b""))
@@ -41,8 +48,21 @@ async def whole_body(receive: Receive, headers: Mapping[bytes, bytes], limit: in
                     raise too_large
                 if not message.get("more_body"):
                     return b"".join(parts) if len(parts) > 1 else parts[0]
+                message = None
     except TimeoutError:
         raise BodyTimeout("The body took too long to arrive.") from None
+
+
+def _at_once(receive: Receive) -> Message | None:
+    """What is there already, without waiting for it."""
+    waiting = receive().__await__()
+    try:
+        next(waiting)
+    except StopIteration as there:
+        message: Message = there.value
+        return message
+    waiting.close()
+    return None
 
 
 def replay(body: bytes) -> Receive:
@@ -97,14 +117,19 @@ class Upload:
 
 
 class Watch:
-    """Cancels the request's task when its client leaves, and with it the call to the model server."""
+    """Cancels the request's task when its client leaves, and with it the call to the model server.
 
-    __slots__ = ("_exchange", "_left", "_receive", "_task")
+    No task of its own waits for that, which would cost each request 10 microseconds: `receive` is run to the
+    future that it waits on, and whatever becomes of that, behind a whole body, is the client's leaving.
+    """
+
+    __slots__ = ("_exchange", "_left", "_receive", "_task", "_waiting")
 
     def __init__(self, exchange: Exchange, receive: Receive) -> None:
         self._exchange = exchange
         self._receive = receive
-        self._left: asyncio.Future[Message] | None = None
+        self._waiting: Generator[Any, Any, Message] | None = None
+        self._left: asyncio.Future[Any] | None = None
 
     def __enter__(self) -> "Watch":
         self._task = asyncio.current_task()
@@ -112,18 +137,27 @@ class Watch:
 
     def begin(self) -> None:
         """From here on nobody else may read: the body is whole."""
-        self._left = asyncio.ensure_future(self._receive())
-        self._left.add_done_callback(self._on_message)
+        self._waiting = self._receive().__await__()
+        try:
+            self._left = next(self._waiting)
+        except StopIteration:
+            self._leaves()
+        else:
+            self._left.add_done_callback(self._on_message)
 
-    def _on_message(self, left: "asyncio.Future[Message]") -> None:
-        if not left.cancelled() and not self._exchange.over and self._task is not None:
+    def _on_message(self, left: "asyncio.Future[Any]") -> None:
+        if not left.cancelled():
+            self._leaves()
+
+    def _leaves(self) -> None:
+        if not self._exchange.over and self._task is not None:
             self._exchange.client_left = True
             self._task.cancel()
 
     def __exit__(self, *_: object) -> None:
-        if self._left is not None:
+        if self._left is not None and self._waiting is not None:
             self._left.remove_done_callback(self._on_message)
-            self._left.cancel()
+            self._waiting.close()
 
 
 async def discard(receive: Receive) -> None:

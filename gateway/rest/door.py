@@ -25,6 +25,7 @@ from gateway.guards import Guards, may_train
 from gateway.rest.bodies import Message, Receive, Upload, Watch, check_head, discard, replay, whole_body
 from gateway.rest.errors import error_event, error_response
 from gateway.rest.observe import Exchange, Observer
+from gateway.stopping import Stopping, too_late
 from gateway.urgency import USUAL, Urgency, urgent
 
 log = logging.getLogger(__name__)
@@ -65,13 +66,20 @@ class Door:
     """The ASGI application: `chat` answers chat completions, `pages` everything else."""
 
     def __init__(
-        self, guards: Guards, chat: ChatDoor, pages: App, observer: Observer, policy: DoorPolicy
+        self,
+        guards: Guards,
+        chat: ChatDoor,
+        pages: App,
+        observer: Observer,
+        policy: DoorPolicy,
+        stopping: Stopping,
     ) -> None:
         self._guards = guards
         self._chat = chat
         self._pages = pages
         self._observer = observer
         self._policy = policy
+        self._stopping = stopping
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -89,7 +97,9 @@ class Door:
                 await answer.refuse(error)
             except asyncio.CancelledError:
                 if not exchange.client_left:
-                    raise
+                    if not self._stopping.cutting:
+                        raise
+                    await answer.refuse(too_late())
             except Exception:
                 # The last line of defence: the caller learns nothing, the log learns where.
                 log.exception("unexpected failure", extra={"request_id": request_id})
@@ -209,6 +219,12 @@ class _Answer:
                     (b"x-ratelimit-remaining-requests", b"%d" % quota.remaining),
                     (b"x-ratelimit-reset-requests", b"%.3fs" % quota.reset_s),
                 )
+                if quota.tokens_limit:
+                    headers += (
+                        (b"x-ratelimit-limit-tokens", b"%d" % quota.tokens_limit),
+                        (b"x-ratelimit-remaining-tokens", b"%d" % quota.tokens_remaining),
+                        (b"x-ratelimit-reset-tokens", b"%.3fs" % quota.tokens_reset_s),
+                    )
             message["headers"] = headers
         else:
             # A client that has everything may go.

@@ -11,6 +11,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.exceptions import HTTPException
 
 from gateway.adapters.metrics import Metrics
+from gateway.audit import Audit
 from gateway.batch.desk import BatchDesk
 from gateway.catalog import Catalog
 from gateway.chat.request import Bounds, parse_json
@@ -23,6 +24,7 @@ from gateway.inference import Inference
 from gateway.masking import Masking
 from gateway.pipeline import Gateway
 from gateway.rest import (
+    audit,
     batches,
     contracts,
     datasets,
@@ -36,6 +38,7 @@ from gateway.rest import (
     training,
 )
 from gateway.rest.errors import error_response
+from gateway.rest.openapi import describe
 from gateway.rest.page import VERSION, CallerOf, ExchangeOf, Json, exchange_of
 from gateway.rest.vectors import embedding_answer, read_embedding_request
 from gateway.reviews import ReviewDesk
@@ -55,7 +58,9 @@ class Desks:
     batches: BatchDesk
     trained: ClassicalDesks
     drift: DriftDesk
+    audit: Audit
     status: Callable[[Caller], Awaitable[dict[str, Any]]]  # what /v1/status tells
+    ready: Callable[[], Awaitable[None]]  # raises what this process lacks
 
 
 def pages(desks: Desks, told: Metrics, bounds: Bounds, max_instances: int) -> FastAPI:
@@ -114,8 +119,9 @@ def pages(desks: Desks, told: Metrics, bounds: Bounds, max_instances: int) -> Fa
 
     @app.get("/-/readyz", tags=["operations"])
     async def readyz() -> Response:
-        """200 when the model produced a token and masking works a few seconds ago or now, else 503."""
-        await desks.gateway.check_ready()
+        """200 when the model produced a token and masking works a few seconds ago or now, else 503, also
+        while the process ends."""
+        await desks.ready()
         return Json({"status": "ready"})
 
     @app.get("/metrics", tags=["operations"])
@@ -163,6 +169,7 @@ def pages(desks: Desks, told: Metrics, bounds: Bounds, max_instances: int) -> Fa
     app.include_router(rubrics.router(desks.rubrics, desks.reviews, bounds))
     app.include_router(grades.router(desks.reviews, told, bounds))
     app.include_router(batches.router(desks.batches, bounds))
+    app.include_router(audit.router(desks.audit))
     app.include_router(contracts.router())
 
     @app.get("/v1/models/{name:path}", tags=["models"])
@@ -171,4 +178,5 @@ def pages(desks: Desks, told: Metrics, bounds: Bounds, max_instances: int) -> Fa
         known = await desks.catalog.model(name)
         return Json({**listed(known), "name": known.name, "ready": known.ready})
 
+    describe(app)
     return app

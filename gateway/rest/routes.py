@@ -12,6 +12,7 @@ _PLAIN = frozenset(
         "/openapi.json",
         "/predict",
         "/predict_scenario",
+        "/v1/audit",
         "/v1/batches",
         "/v1/chat/completions",
         "/v1/contracts",

@@ -119,7 +119,9 @@ def _models(routes: APIRouter, models: ModelDesk, bounds: Bounds) -> None:
             raise InvalidRequest(
                 "'version' must be the number of a version, and stand alone.", param="version"
             )
-        return Json(version_answer(await models.promote(caller, name, version)))
+        promoted = await models.promote(caller, name, version)
+        where = {"content-location": f"/v1/models/{promoted.name}?version={promoted.version}"}
+        return Json(version_answer(promoted), headers=where)
 
     @routes.delete("/v1/models/{name}", status_code=204)
     async def delete(

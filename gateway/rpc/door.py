@@ -234,6 +234,12 @@ def _of_every_answer(call: Call) -> Metadata:
             ("x-ratelimit-remaining-requests", str(call.quota.remaining)),
             ("x-ratelimit-reset-requests", f"{call.quota.reset_s:.3f}s"),
         ]
+        if call.quota.tokens_limit:
+            metadata += [
+                ("x-ratelimit-limit-tokens", str(call.quota.tokens_limit)),
+                ("x-ratelimit-remaining-tokens", str(call.quota.tokens_remaining)),
+                ("x-ratelimit-reset-tokens", f"{call.quota.tokens_reset_s:.3f}s"),
+            ]
     return metadata
 
 

@@ -5,6 +5,7 @@ from grpc_health.v1 import health_pb2
 from grpc_reflection.v1alpha import reflection_pb2
 
 from gateway.guards import Guards
+from gateway.rpc.audit import recorded
 from gateway.rpc.calls import CallLog
 from gateway.rpc.datasets import Datasets
 from gateway.rpc.door import Door, DoorPolicy
@@ -27,7 +28,10 @@ _ONLY_IDENTITY = 1  # of compression: inflating is how a kilobyte becomes a giga
 
 
 class Listening:
-    def __init__(self, desks: RpcDesks, guards: Guards, account: RpcAccount, policy: RpcPolicy) -> None:
+    def __init__(
+        self, desks: RpcDesks, guards: Guards, account: RpcAccount, policy: RpcPolicy, *, share: bool
+    ) -> None:
+        """`share`: the port, with other workers of this gateway."""
         calls = CallLog(account.metrics, account.traces, account.lines)
         self._door = Door(
             _procedures(desks, policy.version), guards, calls, DoorPolicy(policy.message_timeout_s)
@@ -38,7 +42,8 @@ class Listening:
             options=[
                 ("grpc.max_receive_message_length", policy.max_message_bytes),
                 ("grpc.compression_enabled_algorithms_bitset", _ONLY_IDENTITY),
-                ("grpc.so_reuseport", 0),  # a second gateway on the port is a mistake, not a helper
+                # Unasked, a second gateway on the port is a mistake, not a helper.
+                ("grpc.so_reuseport", int(share)),
                 ("grpc.max_concurrent_streams", 128),  # of a connection
                 ("grpc.max_connection_idle_ms", 300_000),
                 ("grpc.keepalive_time_ms", 60_000),  # who does not answer is gone
@@ -99,7 +104,7 @@ def _procedures(desks: RpcDesks, version: str) -> dict[str, Procedure]:
     checks: dict[str, Check] = {service.full_name: check for service, (_, check) in ours.items()}
     known: dict[str, Procedure] = {}
     for service, (servicer, _) in ours.items():
-        known |= procedures(service, servicer)
-    known |= procedures(health, Health(checks), public=True)
+        known |= recorded(procedures(service, servicer), desks.audit)
+    known |= procedures(health, Health(checks, desks.stopping), public=True)
     known |= procedures(reflection, Reflection(names), public=True)
     return known

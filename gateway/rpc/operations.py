@@ -12,6 +12,7 @@ from gateway.errors import GatewayError, NotFound
 from gateway.rpc.calls import Call
 from gateway.rpc.convert import struct
 from gateway.rpc.gen import operations_pb2 as pb
+from gateway.stopping import Stopping
 
 Facts = Callable[[Caller], Awaitable[Mapping[str, Any]]]
 Check = Callable[[], Awaitable[bool]]  # raises GatewayError too where it is not
@@ -34,11 +35,13 @@ class Operations:
 
 
 class Health:
-    """The procedures of grpc.health.v1.Health. The service "" is the process: it answers."""
+    """The procedures of grpc.health.v1.Health. The service "" is the process: it answers, and is not about
+    to end."""
 
-    def __init__(self, checks: Mapping[str, Check]) -> None:
+    def __init__(self, checks: Mapping[str, Check], stopping: Stopping) -> None:
         """`checks`: by the full name of a service, whether it can do its work."""
         self._checks = checks
+        self._stopping = stopping
 
     async def check(self, asked: health_pb2.HealthCheckRequest, _: Call) -> health_pb2.HealthCheckResponse:
         status = await self._status(asked.service)
@@ -64,10 +67,12 @@ class Health:
             await asyncio.sleep(_WATCH_S)
 
     async def _status(self, service: str) -> int:
-        if service == "":
-            return _SERVING
-        if service not in self._checks:
+        if service and service not in self._checks:
             return _UNKNOWN
+        if self._stopping.begun:
+            return _NOT_SERVING
+        if not service:
+            return _SERVING
         try:
             return _SERVING if await self._checks[service]() else _NOT_SERVING
         except GatewayError:

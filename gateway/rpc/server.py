@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 from gateway.adapters.metrics import Metrics
 from gateway.adapters.tracing import Traces
+from gateway.audit import Audit
 from gateway.catalog import Catalog
 from gateway.domain import Caller
 from gateway.guards import Guards
 from gateway.open_inference import OpenInference
 from gateway.prediction import Predictions
+from gateway.stopping import Stopping
 from gateway.training.datasets import DatasetDesk
 from gateway.training.jobs import TrainingDesk
 from gateway.training.models import ModelDesk
@@ -39,6 +41,8 @@ class RpcDesks:
     open_inference: OpenInference
     training_status: TrainingStatus
     status: Callable[[Caller], Awaitable[Mapping[str, Any]]]  # what /v1/status tells
+    audit: Audit
+    stopping: Stopping
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,14 +72,16 @@ class RpcServer:
         self._policy = policy
         self._listening: Listening | None = None
 
-    async def start(self, port: int) -> int:
-        """Answers from now on, at the port that is returned: with 0 any that is free. Raises OSError when it
-        cannot be had."""
+    async def start(self, port: int, *, share: bool = False) -> int:
+        """Answers from now on, at the port that is returned: with 0 any that is free. `share`: with other
+        processes that share it too. Raises OSError when it cannot be had."""
         # Its C core would write lines of its own to stderr, which are no JSON and name callers' addresses.
         os.environ.setdefault("GRPC_VERBOSITY", "NONE")
         # Heavy, and not there for a gateway whose RPC_PORT is 0.
         module = await asyncio.to_thread(importlib.import_module, "gateway.rpc.listening")
-        listening: Listening = module.Listening(self._desks, self._guards, self._account, self._policy)
+        listening: Listening = module.Listening(
+            self._desks, self._guards, self._account, self._policy, share=share
+        )
         port = await listening.start(port)
         self._listening = listening
         return port

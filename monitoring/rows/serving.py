@@ -122,6 +122,20 @@ MODELS = Row(
             [Query(rate("embeddings_predictions_total", "model, label"), "{{model}} {{label}}")],
             width=4,
         ),
+        Panel(
+            "Replicas left alone",
+            "1 while a server is not asked because it failed, by its place in the list of addresses.",
+            Unit.COUNT,
+            [Query("max by (server, replica) (gateway_breaker_open)", "{{server}} {{replica}}")],
+            width=12,
+        ),
+        Panel(
+            "Not tried again",
+            "The budget of retries was spent.",
+            Unit.PER_SECOND,
+            [Query(rate("gateway_retries_refused_total", "server"), "{{server}}")],
+            width=12,
+        ),
     ],
 )
 
@@ -130,15 +144,21 @@ SATURATION = Row(
     [
         Panel(
             "Requests at the models",
-            "Under way now, and as many as may be.",
+            "Under way now, and as many as may be: fewer when a server's answers grow slower.",
             Unit.COUNT,
-            [Query("sum(gateway_in_flight)", "under way"), Query("sum(gateway_places)", "places")],
+            [
+                Query("sum by (server) (gateway_in_flight)", "{{server}}"),
+                Query('sum by (server) (gateway_place_limit{server!="here"})', "{{server}}: places"),
+            ],
         ),
         Panel(
             "Turned away",
-            "Requests answered 503 because every place was taken.",
+            "503 because every place was taken, and connections closed for what their client did.",
             Unit.REQUESTS,
-            [Query(rate("gateway_shed_total", "route"), "{{route}}")],
+            [
+                Query(rate("gateway_shed_total", "route"), "{{route}}"),
+                Query(rate("gateway_connections_refused_total", "reason"), "connection: {{reason}}"),
+            ],
         ),
         Panel(
             "Services",

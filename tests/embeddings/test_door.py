@@ -107,6 +107,32 @@ async def test_a_client_who_leaves_frees_its_place_in_the_queue(start: Callable[
     assert 'embeddings_requests_total{code="",route="/v1/embeddings",status="499"} 1.0' in metrics
 
 
+async def test_what_nobody_waits_for_any_more_is_not_computed(start: Callable[..., Any]) -> None:
+    running = await start(threads=1)
+    running.encoder.hold()
+    first = asyncio.create_task(running.embed("a"))
+    await asyncio.to_thread(running.encoder.entered.wait, 5)
+    headers = {"x-request-timeout": "0.050"}
+    status, body, _ = await running.post(
+        "/v1/embeddings", {"model": "tiny", "input": ["b", "c"]}, headers=headers
+    )
+    assert (status, body["error"]["code"]) == (504, "deadline_exceeded")
+    assert (await running.get("/v1/status"))[1]["waiting"] == 0
+    running.encoder.release.set()
+    assert (await first)[0] == 200
+    assert running.encoder.texts == 1
+    status, _, _ = await running.post(
+        "/v1/embeddings", {"model": "tiny", "input": "b"}, headers={"x-request-timeout": "60"}
+    )
+    assert status == 200
+
+
+@pytest.mark.parametrize("given", ["", "0", "-1", "soon", "1e3", "100000", "nan"])
+async def test_a_time_to_wait_is_seconds(running: Running, given: str) -> None:
+    status, body, _ = await running.get("/v1/models", **{"x-request-timeout": given})
+    assert (status, body["error"]["param"]) == (400, "X-Request-Timeout")
+
+
 async def test_overload_is_shed_with_503_and_a_time_to_come_back(start: Callable[..., Any]) -> None:
     running = await start(threads=1, max_delay_ms=50)
     running.encoder.hold()

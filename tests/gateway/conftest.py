@@ -1,7 +1,7 @@
 import asyncio
 import shutil
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,15 +10,18 @@ import aiohttp
 import pytest
 
 from gateway.adapters.database.database import Database
-from gateway.adapters.embeddings import Embeddings
+from gateway.adapters.metrics import Metrics
 from gateway.adapters.tracing import NO_TRACES, Traces
-from gateway.adapters.vllm import VLLM
+from gateway.backends import backends_of
 from gateway.domain import Artifact
 from gateway.errors import ArtifactRefused
 from gateway.ports import Artifacts
+from gateway.rest.entrance import ConnectionBounds
+from gateway.rest.listener import Listener
+from gateway.rest.page import VERSION
 from gateway.settings import Settings
 from gateway.wiring import Services, assembled
-from tests.fakes import FakeAnalyzer, FakeEmbeddings, FakeUpstream, serving
+from tests.fakes import FakeAnalyzer, FakeEmbeddings, FakeUpstream
 
 KEY = "test-key"
 
@@ -65,6 +68,17 @@ class Running:
             return await response.read()
 
 
+@asynccontextmanager
+async def open_door(services: Services) -> AsyncIterator[str]:
+    """What a gateway answers with, over a real socket. Yields its base address."""
+    listener = Listener(services.app, ConnectionBounds(), services.metrics.connection_refused)
+    port = await listener.open("127.0.0.1", 0)
+    try:
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        await listener.cut()
+
+
 class NoArtifacts:
     """Nothing lies anywhere."""
 
@@ -101,18 +115,8 @@ async def start(tmp_path: Path, migrated: Path) -> AsyncIterator[Callable[..., A
             """Without `embeddings` or an `embeddings_url` no embeddings service is configured."""
             upstream = FakeUpstream()
             llm_url = settings.pop("llm_url", None) or await stack.enter_async_context(upstream.running())
-            embedder = None
             if embeddings:
                 settings["embeddings_url"] = await stack.enter_async_context(embeddings.running())
-            if settings.get("embeddings_url"):
-                embedder = Embeddings(
-                    settings["embeddings_url"],
-                    "",
-                    connect_timeout_s=1.0,
-                    max_connections=64,
-                    trace=traces.headers,
-                )
-                stack.push_async_callback(embedder.close)
             store = tmp_path / "store.db"
             if not store.exists():
                 shutil.copy(migrated, store)
@@ -125,19 +129,20 @@ async def start(tmp_path: Path, migrated: Path) -> AsyncIterator[Callable[..., A
                     "reports_url": str(tmp_path / "reports"),
                     "traffic_embeddings_per_s": 0,  # what an embeddings service hears, a test has said
                     "llm_url": llm_url,
+                    "llm_api_key": "llm-key",
+                    "llm_connect_timeout_s": 1.0,
                     **settings,
                 }
             )
-            backend = VLLM(
-                llm_url, "llm-key", connect_timeout_s=1.0, max_connections=64, trace=traces.headers
-            )
-            stack.push_async_callback(backend.close)
+            metrics = Metrics(VERSION)
+            backends = backends_of(chosen, traces, metrics)
+            stack.push_async_callback(backends.close)
             analyzer = analyzer or FakeAnalyzer()
             database = Database(chosen.database_url.get_secret_value())
             stack.push_async_callback(database.close)
             await database.start()
             services = assembled(
-                chosen, backend, analyzer, database, artifacts or NoArtifacts(), embedder, traces
+                chosen, metrics, backends, analyzer, database, artifacts or NoArtifacts(), traces
             )
             services.recorder.start()
             stack.push_async_callback(services.recorder.close)
@@ -148,7 +153,7 @@ async def start(tmp_path: Path, migrated: Path) -> AsyncIterator[Callable[..., A
             services.drifting.start()
             stack.push_async_callback(services.drifting.close)
             stack.push_async_callback(services.status.close)
-            url = await stack.enter_async_context(serving(services.app))
+            url = await stack.enter_async_context(open_door(services))
             http = await stack.enter_async_context(aiohttp.ClientSession())
             return Running(url, upstream, analyzer, services, http)
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from gateway.adapters import onnx_models
 from gateway.adapters.model_watch import ChampionWatch
 from gateway.adapters.onnx_models import LoadedModel, OnnxPredictor, load
-from gateway.domain import Caller, Role
+from gateway.domain import Caller, Role, Server
 from gateway.drift.recorder import Unnoted
 from gateway.errors import (
     Forbidden,
@@ -28,6 +28,7 @@ from gateway.errors import (
 )
 from gateway.grading.routing import GRADERS
 from gateway.guards import Guards
+from gateway.places import Rooms
 from gateway.prediction import MAX_ROWS, Predictions, read_rows
 from gateway.training.facts import ColumnType, Feature, ModelVersion, Signature
 from tests.gateway.trained import MemoryShelf, MemoryWeights, content, version_of
@@ -62,7 +63,7 @@ class Served:
         self.champions = ChampionWatch(self.shelf, self.predictor, 60.0)
         unasked: Any = None
         self.guards = Guards(
-            unasked, unasked, unasked, {}, mask_personal_data=False, max_in_flight=max_in_flight
+            unasked, unasked, unasked, {}, mask_personal_data=False, rooms=Rooms.of(max_in_flight)
         )
         self.predictions = Predictions(self.guards, self.shelf, self.champions, self.predictor, {}, Unnoted())
 
@@ -216,7 +217,7 @@ async def test_bounds_and_rights(serve: Callable[..., Served]) -> None:
         await ask(Caller("m", Role.METRICS, 10), "payments", None, [[0.0]])
     with pytest.raises(ModelNotFound):
         await served.predictions.pair(CALLER, "fraud", [[0.0]])
-    with served.guards.place(), pytest.raises(Overloaded):
+    with served.guards.place(CALLER, Server.HERE), pytest.raises(Overloaded):
         await ask(CALLER, "payments", None, [[0.0]])
 
 

@@ -93,9 +93,10 @@ def test_what_is_kept_and_compared_has_a_bound(name: str, most: int) -> None:
 
 
 def test_keys_are_added_listed_and_revoked_from_the_command_line(tmp_path: Path) -> None:
-    file = str(tmp_path / "keys.json")
-    added = run("keys", "add", "bot", "--role", "grader", API_KEYS_FILE=file)
+    places = {"API_KEYS_FILE": str(tmp_path / "keys.json"), "DATABASE_URL": f"sqlite:///{tmp_path}/store.db"}
+    added = run("keys", "add", "bot", "--role", "grader", **places)
     assert added.stdout.startswith("gg_")
-    assert run("keys", "revoke", "bot", API_KEYS_FILE=file).returncode == 0
-    assert run("keys", "list", API_KEYS_FILE=file).stdout == "bot\tgrader\trevoked\n"
-    assert run("keys", "revoke", "ghost", API_KEYS_FILE=file).returncode == 2
+    assert run("keys", "revoke", "bot", **places).returncode == 0
+    listed = run("keys", "list", **places).stdout.splitlines()[1].split()
+    assert (listed[0], listed[2:4]) == ("bot", ["grader", "revoked"])
+    assert run("keys", "revoke", "ghost", **places).returncode == 2

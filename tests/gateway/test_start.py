@@ -31,7 +31,10 @@ import asyncio, sys
 from gateway.settings import Settings
 from gateway.wiring import assembled
 from gateway.adapters.database.database import Database
-from gateway.adapters.vllm import VLLM
+from gateway.adapters.metrics import Metrics
+from gateway.adapters.tracing import NO_TRACES
+from gateway.backends import backends_of
+from gateway.rest.page import VERSION
 from tests.fakes import FakeAnalyzer, FakeUpstream, serving
 import aiohttp
 import gateway.app, gateway.cli, gateway.commands.serve
@@ -39,16 +42,17 @@ import gateway.app, gateway.cli, gateway.commands.serve
 async def main():
     upstream = FakeUpstream()
     async with upstream.running() as url:
-        backend = VLLM(url, "k", connect_timeout_s=1, max_connections=4)
-        settings = Settings(api_key="k", api_keys_file="/nonexistent/k")
+        settings = Settings(api_key="k", api_keys_file="/nonexistent/k", llm_url=url)
+        metrics = Metrics(VERSION)
+        backends = backends_of(settings, NO_TRACES, metrics)
         nowhere = Database("sqlite:////nonexistent/db")
-        made = assembled(settings, backend, FakeAnalyzer({{"Anna": "PERSON"}}), nowhere, None)
+        made = assembled(settings, metrics, backends, FakeAnalyzer({{"Anna": "PERSON"}}), nowhere, None)
         async with serving(made.app) as door, aiohttp.ClientSession() as http:
             body = {{"model": "tiny", "messages": [{{"role": "user", "content": "I am Anna"}}]}}
             headers = {{"authorization": "Bearer k"}}
             async with http.post(door + "/v1/chat/completions", json=body, headers=headers) as answer:
                 assert answer.status == 200, await answer.text()
-        await backend.close()
+        await backends.close()
 
 asyncio.run(main())
 print([name for name in {HEAVY!r} if name in sys.modules])

@@ -6,14 +6,14 @@ Over 250 lines: a third of them are the peers that answer, refuse or hang, which
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 import pytest
 
 from gateway import health, status
 from gateway.adapters.keyring import add_key
 from gateway.catalog import Catalog
-from gateway.domain import Caller, Role, ServedModel
+from gateway.domain import Caller, Role, ServedModel, Server
 from gateway.errors import BackendUnavailable, StoreUnavailable
 from gateway.guards import Guards
 from gateway.ports import ChatBackend, Embedder
@@ -140,6 +140,7 @@ class Stage:
 
 class _Guards:
     masking, in_flight = True, 3
+    places: ClassVar[dict[Server, tuple[int, int]]] = {Server.LLM: (3, 8)}
 
 
 @pytest.fixture
@@ -166,7 +167,13 @@ async def test_everything_up_is_told_and_shown(stage: Stage) -> None:
     )
     assert [one["name"] for one in facts["services"]] == ["llm", "embeddings", "store", "worker", "masking"]
     assert {(one["state"], one["detail"]) for one in facts["services"]} == {("up", None)}
-    assert facts["limits"] == {"requests_per_minute": 60, "max_in_flight": 8}
+    assert facts["limits"] == {
+        "requests_per_minute": 60,
+        "tokens_per_minute": 0,
+        "max_parallel": 0,
+        "max_in_flight": 8,
+    }
+    assert facts["places"] == {"llm": {"in_flight": 3, "limit": 8}}
     assert facts["queue"] == {"reviews": 2, "drift_runs": 0}
     assert [(one["name"], one["window_s"], one["met"]) for one in facts["slo"]] == [
         ("classifier_p95", 3600, None),
@@ -315,6 +322,8 @@ async def test_the_door_tells_the_callers_own_rate_and_what_was_kept(
     _, facts, _ = await running.get("/v1/status", key)
     assert facts["limits"] == {
         "requests_per_minute": 77,
+        "tokens_per_minute": 0,
+        "max_parallel": 0,
         "max_in_flight": 9,
         "max_body_bytes": 1 << 20,
         "max_message_chars": 200_000,

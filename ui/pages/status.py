@@ -58,6 +58,8 @@ W: Table = {
     "limits": ("Limits of your key and of this gateway", "Ограничения вашего ключа и шлюза"),
     "limit": ("Limit", "Ограничение"),
     "requests_per_minute": ("Requests a minute, your key", "Запросов в минуту по вашему ключу"),
+    "tokens_per_minute": ("Tokens a minute, your key; 0: any", "Токенов в минуту по вашему ключу; 0: любое"),
+    "max_parallel": ("Requests at once, your key; 0: any", "Запросов одновременно по ключу; 0: любое"),
     "max_in_flight": ("Requests at the models at once", "Запросов к моделям одновременно"),
     "max_body_bytes": ("A request's body", "Тело запроса"),
     "max_message_chars": ("A message, characters", "Сообщение, символов"),

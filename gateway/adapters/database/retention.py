@@ -13,6 +13,7 @@ from gateway.adapters.database.ledger import clock
 from gateway.adapters.database.tables import (
     answer_grades,
     answers,
+    audit,
     claims,
     corrections,
     grades,
@@ -54,7 +55,8 @@ async def prune(database: Database, before: datetime) -> Counts:
     """Deletes grades made before that time with their audit and corrections, answers that name one of them,
     claims that have run out, training jobs that ended before that time with their logs, what was observed of
     the traffic before and what came of comparing it. Rubrics stay, and stay used, and so do drift references;
-    data sets and models are deleted by their owners alone. Returns what was deleted."""
+    data sets and models are deleted by their owners alone, the audit by its own age. Returns what was
+    deleted."""
     await database.write(_forget_claims)
     total = Counts()
     while True:
@@ -90,7 +92,7 @@ async def counts(database: Database) -> dict[str, int]:
     def count(connection: Connection) -> dict[str, int]:
         grading = (grades, model_calls, corrections, answers, rubrics, claims)
         training = (dataset_versions, training_jobs, training_events, model_versions, registry_tasks)
-        tables = (*grading, *training, traffic, drift_references, drift_runs)
+        tables = (*grading, *training, traffic, drift_references, drift_runs, audit)
         return {table.name: _count(connection, table) for table in tables}
 
     return await database.read(count)

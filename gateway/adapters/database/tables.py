@@ -183,3 +183,26 @@ batch_items = Table(
     Column("tries", Integer, nullable=False),
 )
 Index(None, batch_items.c.state, batch_items.c.batch_id, batch_items.c.position)
+
+# Two tables, because neither is ever updated: what is written about an action stays as it was.
+audit = Table(
+    "audit",
+    metadata,
+    Column("id", Name, primary_key=True),
+    Column("created_at", Utc, nullable=False),
+    Column("key_id", Name, nullable=False),
+    Column("action", Name, nullable=False),
+    Column("object", Name),
+    Column("request_id", Name),
+)
+for _columns in ((), ("key_id",), ("action",)):
+    Index(None, *(audit.c[name] for name in (*_columns, "created_at", "id")))
+
+audit_outcomes = Table(
+    "audit_outcomes",
+    metadata,
+    Column("entry_id", Name, ForeignKey("audit.id", ondelete="CASCADE"), primary_key=True),
+    Column("ended_at", Utc, nullable=False),
+    Column("outcome", Name, nullable=False),
+    Column("object", Name),  # where it was not known when the action began
+)

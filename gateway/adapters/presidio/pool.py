@@ -2,13 +2,15 @@
 
 Plain child processes with a pipe each, not `concurrent.futures`: its pool breaks as a whole when one worker
 dies, has no way to end a stuck worker but private attributes, and its children run the parent's main module.
+
+Over 250 lines: the line of those who wait, and what becomes of each when a worker is lost.
 """
 
 import asyncio
 import os
 import secrets
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -26,6 +28,8 @@ _BOOT = (
     "from gateway.adapters.presidio.process import serve; serve(int(sys.argv[2]))"
 )
 _START_S = 60.0  # a busy machine loads the libraries slowly
+# Of waiting for a worker: whoever comes then, and is not in line yet, is told at once to come again.
+_LONG_WAIT_S = 0.5
 _REST_S = (0.5, 1.0, 2.0, 5.0, 15.0)  # pauses between failed starts
 
 Answer = list[list[list[Any]]]  # for each passage its spans' fields, in Span's order
@@ -36,6 +40,7 @@ class _Job:
     passages: Sequence[Passage] = field(repr=False)
     policy: MaskingPolicy
     answer: "asyncio.Future[Answer]" = field(repr=False)
+    since: float  # by the loop's clock
     taken: bool = False
 
 
@@ -66,7 +71,8 @@ class AnalyzerPool:
         self._waiting: asyncio.Queue[_Job] = asyncio.Queue(max_waiting)
         # One secret for all workers: they must call the same person the same.
         start = Start(names, lists, secrets.token_bytes(16).hex(), spacy_model)
-        self._slots = [_Slot(self._waiting, start, timeout_s) for _ in range(workers)]
+        self._waited_s = 0.0  # by the job that was taken last
+        self._slots = [_Slot(self._waiting, start, timeout_s, self._took) for _ in range(workers)]
 
     async def start(self) -> None:
         """Starts the workers; returns when each has analysed a first text or failed to (see `ready`). Where
@@ -79,6 +85,8 @@ class AnalyzerPool:
 
     async def analyze(self, passages: Sequence[Passage], policy: MaskingPolicy) -> list[list[Span]]:
         """See the port. Waits for a worker that is being replaced; a long request queues slice by slice."""
+        if self._waited_s > _LONG_WAIT_S and not self._waiting.empty() and any(s.up for s in self._slots):
+            raise _too_many()
         cut = [[*sliced(passage)] for passage in passages]
         answers: list[list[Span]] = []
         for group in together(one for slices in cut for one in slices):
@@ -89,19 +97,23 @@ class AnalyzerPool:
     async def _answer(self, passages: Sequence[Passage], policy: MaskingPolicy) -> list[list[Span]]:
         if not any(slot.hopeful for slot in self._slots):
             raise MaskingUnavailable("Personal data cannot be looked for: no analyser is running.")
-        job = _Job(passages, policy, asyncio.get_running_loop().create_future())
+        loop = asyncio.get_running_loop()
+        job = _Job(passages, policy, loop.create_future(), loop.time())
         try:
             self._waiting.put_nowait(job)
         except asyncio.QueueFull:
-            raise Overloaded("Too many requests wait to be masked.", retry_after=1.0) from None
+            raise _too_many() from None
         try:
             async with asyncio.timeout(2 * self._timeout_s):
                 found = await job.answer
         except TimeoutError:
             if job.taken:
                 raise MaskingUnavailable("The analyser gave no answer in time.") from None
-            raise Overloaded("Too many requests wait to be masked.", retry_after=1.0) from None
+            raise _too_many() from None
         return [[_span(fields) for fields in spans] for spans in found]
+
+    def _took(self, waited_s: float) -> None:
+        self._waited_s = waited_s
 
     async def close(self) -> None:
         """Ends the workers; requests under way fail."""
@@ -117,8 +129,16 @@ class AnalyzerPool:
 class _Slot:
     """One worker process and the task that feeds it and replaces it when it dies or hangs."""
 
-    def __init__(self, waiting: "asyncio.Queue[_Job]", start: Start, timeout_s: float) -> None:
+    def __init__(
+        self,
+        waiting: "asyncio.Queue[_Job]",
+        start: Start,
+        timeout_s: float,
+        took: Callable[[float], None],
+    ) -> None:
+        """`took` is told for how many seconds a job waited that was taken."""
         self._waiting = waiting
+        self._took = took
         self._start = start
         self._timeout_s = timeout_s
         self._task: asyncio.Task[None] | None = None
@@ -202,6 +222,7 @@ class _Slot:
         if job.answer.done():
             return True
         job.taken = True
+        self._took(asyncio.get_running_loop().time() - job.since)
         try:
             answer = await self._ask(job)
         except (OSError, EOFError, ValueError, TimeoutError):
@@ -241,6 +262,10 @@ class _Slot:
 def _span(fields: Sequence[Any]) -> Span:
     start, end, kind, score, recogniser, identity, base_form, parts = fields
     return Span(start, end, kind, score, recogniser, identity, base_form, tuple((a, b) for a, b in parts))
+
+
+def _too_many() -> Overloaded:
+    return Overloaded("Too many requests wait to be masked.", retry_after=1.0)
 
 
 def _fail(job: _Job) -> None:

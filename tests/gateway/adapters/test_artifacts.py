@@ -20,8 +20,8 @@ from typing import Any
 
 import pytest
 
-from gateway.adapters.artifact_policy import Allowed
-from gateway.adapters.artifacts import ArtifactBounds, HttpArtifacts
+from gateway.adapters.artifact_policy import Allowed, ArtifactBounds
+from gateway.adapters.artifacts import HttpArtifacts
 from gateway.domain import Artifact
 from gateway.errors import ArtifactRefused, ArtifactUnavailable, GatewayError
 from tests.gateway.adapters.object_store import PLAIN, Names, Reply, Store, answer, listening, says

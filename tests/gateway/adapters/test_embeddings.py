@@ -10,10 +10,12 @@ from aiohttp import web
 from gateway.adapters.embeddings import Embeddings
 from gateway.domain import Comparison, Output, ServedModel
 from gateway.errors import (
+    BackendBusy,
     BackendError,
     BackendTimeout,
     BackendUnavailable,
     ContextLengthExceeded,
+    DeadlineExceeded,
     GatewayError,
     InvalidRequest,
 )
@@ -100,7 +102,9 @@ async def test_a_failed_look_at_the_models_is_not_remembered(
         (400, "context_length_exceeded", ContextLengthExceeded),
         (400, "invalid_request", InvalidRequest),
         (413, "payload_too_large", InvalidRequest),
-        (503, "overloaded", BackendUnavailable),
+        (429, "overloaded", BackendBusy),
+        (503, "overloaded", BackendBusy),
+        (504, "deadline_exceeded", DeadlineExceeded),
         (401, "invalid_api_key", BackendError),
         (404, "model_not_found", BackendError),
         (500, "internal_error", BackendError),
@@ -117,7 +121,7 @@ async def test_a_refusal_becomes_an_error_of_ours(
     assert type(refusal.value) is expected
     assert "a text of mine" not in f"{refusal.value.message} {refusal.value.detail}"
     assert refusal.value.detail == ("why" if status in (400, 413) else None)
-    assert bool(refusal.value.retry_after) == (status == 503)
+    assert bool(refusal.value.retry_after) == (status in (429, 503))
 
 
 @pytest.mark.parametrize(

@@ -239,11 +239,12 @@ async def test_looks_and_readiness_count_for_nobody_whoever_is_up(start: Callabl
     running: Running = await start(embeddings=FakeEmbeddings())
     assert (await running.get("/-/readyz", key=""))[0] == 200
     _, facts, _ = await running.get("/v1/status")
-    assert facts["services"][1] | {"since": 0} == {
+    assert facts["services"][1] | {"since": 0, "replicas": []} == {
         "name": "embeddings",
         "state": "up",
         "detail": None,
         "since": 0,
+        "replicas": [],
     }
     assert await counted(running) == ([], [])
     assert (await running.chat())[0] == 200

@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from gateway.adapters.database.database import Database
-from gateway.domain import Caller, Criterion, CriterionGrade, Grade, Role, Rubric, Submission, Usage
+from gateway.domain import Caller, Criterion, CriterionGrade, Grade, Priority, Role, Rubric, Submission, Usage
 from gateway.ledger import Sheet
 from gateway.records import Graded
+from gateway.urgency import urgency
 
 RUBRIC = Rubric("default-text", "1.0.0", (Criterion("CR1", "Right.", 1.0),))
 GRADE = Grade(
@@ -39,6 +40,7 @@ class Line:
         self.errors: dict[str, list[Exception]] = {}  # by submission: raised one by one
         self.masking: list[Exception] = []  # raised one by one
         self.seen: list[tuple[str, str, str]] = []  # key, text, grader
+        self.priorities: set[Priority] = set()
         self.under_way = self.most = 0
 
     async def sheet(self, caller: Caller, submission: Submission) -> Sheet:
@@ -50,6 +52,7 @@ class Line:
     async def grade_sheet(self, sheet: Sheet, grader: str) -> Graded:
         text = sheet.submission.text
         self.seen.append((sheet.caller.key_id, text, grader))
+        self.priorities.add(urgency().priority)
         self.under_way += 1
         self.most = max(self.most, self.under_way)
         try:

@@ -44,7 +44,7 @@ class Line:
     def read_chat(self, caller: Caller, body: bytes) -> ChatRequest:
         return read_chat(body, Bounds())
 
-    async def chat(self, request: ChatRequest, *, unmask_reply: bool) -> Completion:
+    async def chat(self, caller: Caller, request: ChatRequest, *, unmask_reply: bool) -> Completion:
         self.seen.append((CALLER, request, ""))
         return Completion(b'{"id": "chatcmpl-1"}', Usage(), 0)
 

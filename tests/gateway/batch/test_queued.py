@@ -18,7 +18,7 @@ from gateway.batch.queue import Batch, Status
 from gateway.batch.rows import Format, Job
 from gateway.batch.runner import Pace, Runner
 from gateway.batch.submitted import Asked, format_of, read_requests
-from gateway.domain import Caller
+from gateway.domain import Caller, Priority
 from gateway.errors import (
     BackendUnavailable,
     Conflict,
@@ -110,6 +110,7 @@ async def test_a_batch_is_graded_and_answered_in_its_order(opened: Callable[...,
     assert (results[3]["grade_id"], results[3]["score"]) == ("grade_1", 7.5)
     assert line.most == PACE.concurrency
     assert {key for key, _, _ in line.seen} == {"ann"}
+    assert line.priorities == {Priority.BATCH}
 
 
 async def test_names_are_neither_kept_nor_answered(

@@ -2,6 +2,7 @@
 
 import json
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -144,6 +145,28 @@ def test_who_asks_is_taken_and_not_passed_on() -> None:
 def test_deep_nesting_is_refused_in_linear_time(depth: int) -> None:
     with pytest.raises(InvalidRequest, match="deeper than 16"):
         parse_json(b'{"a":' + b"[" * depth + b"]" * depth + b"}", BOUNDS)
+
+
+@given(
+    st.recursive(
+        st.text('[]{}"\\\\a', max_size=6) | st.integers(0, 99),
+        lambda inner: (
+            st.lists(inner, max_size=4) | st.dictionaries(st.text('[{"\\\\', max_size=3), inner, max_size=3)
+        ),
+        max_leaves=30,
+    )
+)
+def test_nesting_is_counted_as_a_parser_would(value: Any) -> None:
+    def depth(one: Any) -> int:
+        inside = one.values() if isinstance(one, dict) else one if isinstance(one, list) else None
+        return 0 if inside is None else 1 + max(map(depth, inside), default=0)
+
+    raw = orjson.dumps({"a": value})
+    deep = depth(value) + 1
+    assert parse_json(raw, replace(BOUNDS, max_json_depth=deep)) == {"a": value}
+    if deep > 1:
+        with pytest.raises(InvalidRequest, match="nests deeper"):
+            parse_json(raw, replace(BOUNDS, max_json_depth=deep - 1))
 
 
 def test_brackets_inside_a_string_are_no_nesting() -> None:

@@ -81,6 +81,7 @@ def test_status_tells_what_is_there_and_makes_nothing(
         "traffic\t0",
         "drift_references\t0",
         "drift_runs\t0",
+        "audit\t1",  # that it was made
     ]
 
 

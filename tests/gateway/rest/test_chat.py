@@ -381,4 +381,5 @@ async def test_a_used_up_rate_is_429_with_retry_after(start: Callable[..., Any])
     status, body, headers = await running.chat()
     assert statuses == [200, 200]
     assert (status, body["error"]["code"]) == (429, "rate_limit_exceeded")
-    assert 1 <= int(headers["retry-after"]) <= 30
+    # Of two a minute: half of what was asked at once must have faded.
+    assert 30 <= int(headers["retry-after"]) <= 90

@@ -11,7 +11,11 @@ from typing import Any
 import aiohttp
 
 from gateway.adapters.keyring import add_key
+from gateway.adapters.metrics import Metrics
 from gateway.domain import Role
+from gateway.errors import Code
+from gateway.rest.observe import Observer
+from gateway.tasks import ended
 from tests.fakes import DONE, FakeAnalyzer, FakeEmbeddings, FakeUpstream, chunk
 from tests.gateway.conftest import Running
 from tests.gateway.grading_fakes import verdict
@@ -76,7 +80,8 @@ async def test_models_are_counted_by_what_is_served_whichever_door_they_are_aske
         'gateway_model_requests_total{model="tiny-encoder",outcome="ok"} 1.0',
         'gateway_reply_faults_total{fault="not_json"} 1.0',
         'gateway_repairs_total{outcome="mended"} 1.0',
-        "gateway_places 256.0",
+        'gateway_places{server="llm"} 256.0',
+        'gateway_place_limit{server="llm"} 44.0',  # of 32, after the 503
     ):
         assert line in metrics, line
     assert "process_resident_memory_bytes" in metrics
@@ -99,3 +104,19 @@ async def test_a_client_that_leaves_a_stream_is_no_error_of_the_model(start: Cal
     assert 'gateway_model_requests_total{model="tiny",outcome="client_left"} 1.0' in metrics
     assert 'gateway_model_requests_total{model="tiny",outcome="ok"} 1.0' in metrics
     assert 'gateway_requests_total{code="",route="/v1/chat/completions",status="499"} 1.0' in metrics
+
+
+async def test_a_flood_without_a_key_leaves_few_lines_and_its_count() -> None:
+    out = io.BytesIO()
+    observer = Observer(Metrics("0"), out=out)
+    for _ in range(1000):
+        observer.tell({"event": "request", "code": Code.UNAUTHENTICATED})
+    observer.tell({"event": "request", "code": None})
+    writing = asyncio.create_task(observer.write_lines())
+    await asyncio.sleep(0)
+    await ended(writing)
+    lines = [json.loads(line) for line in out.getvalue().splitlines()]
+    refused = [line for line in lines if line["code"] == "unauthenticated"]
+    assert 1 <= len(refused) <= 20
+    assert refused[0]["untold"] == 0
+    assert len([line for line in lines if line["code"] is None]) == 1

@@ -1,6 +1,7 @@
 """The exported file answers as the fitted pipeline does, on data that is made to tell them apart."""
 
 from collections.abc import Mapping
+from contextlib import nullcontext
 from functools import partial
 from typing import Any
 
@@ -13,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.pipeline import Pipeline
+from sklearn.tree import DecisionTreeClassifier
 
 from gateway.adapters.fitting import estimators
 from gateway.adapters.fitting.encoding import columns, encoded_target, features_frame
@@ -22,6 +24,7 @@ from gateway.adapters.fitting.export import check_parity, export, feeds
 from gateway.adapters.fitting.size import check_model, check_size
 from gateway.adapters.fitting.table import TABLE
 from gateway.adapters.onnx_check import elements_of_a_row
+from gateway.adapters.onnx_trees import DEEPEST
 from gateway.training.facts import ColumnType, Feature, Signature
 from gateway.training.ports import FitFailed
 from gateway.training.signature import read_signature
@@ -183,6 +186,15 @@ def test_a_files_size_is_told_before_it_is_written(name: str, labels: int) -> No
     check_model(pipeline["model"], most_bytes=int(1.2 * size))
     with pytest.raises(FitFailed):
         check_model(pipeline["model"], most_bytes=int(0.8 * size))
+
+
+def test_a_tree_that_the_gateway_would_refuse_fails_its_training() -> None:
+    """Labels in turn are cut off one by one; ONNX Runtime builds such a chain by recursion."""
+    places = np.arange(2 * DEEPEST)
+    for rows, fits in ((places[:DEEPEST], True), (places, False)):
+        tree = DecisionTreeClassifier(random_state=0).fit(rows.reshape(-1, 1), rows % 2)
+        with nullcontext() if fits else pytest.raises(FitFailed, match="max_depth"):
+            check_model(tree)
 
 
 @pytest.mark.parametrize("name", ["random_forest", "extra_trees", "hist_gradient_boosting"])

@@ -36,8 +36,29 @@ def node(operator: str, *inputs: str, output: str = "scores", **attributes: Any)
     return helper.make_node(operator, inputs, [output], **attributes)
 
 
+TREES: dict[str, Any] = {  # one of a branch and two leaves, one of a leaf
+    "n_targets": 2,
+    "nodes_treeids": [0, 0, 0, 1],
+    "nodes_nodeids": [0, 1, 2, 0],
+    "nodes_featureids": [2, 0, 0, 0],
+    "nodes_values": [1.5, 0.0, 0.0, 0.0],
+    "nodes_modes": ["BRANCH_LEQ", "LEAF", "LEAF", "LEAF"],
+    "nodes_truenodeids": [1, 0, 0, 0],
+    "nodes_falsenodeids": [2, 0, 0, 0],
+    "nodes_missing_value_tracks_true": [0, 1, 0, 0],
+    "target_treeids": [0, 0, 1],
+    "target_nodeids": [1, 2, 0],
+    "target_ids": [0, 1, 1],
+    "target_weights": [0.5, 0.5, 0.5],
+    "base_values": [0.1, 0.2],
+    "aggregate_function": "SUM",
+    "post_transform": "NONE",
+}
+
+
 def trees(targets: int) -> Any:
-    return node("TreeEnsembleRegressor", "numbers", domain="ai.onnx.ml", n_targets=targets)
+    told = {**TREES, "n_targets": targets, "base_values": [0.0] * min(targets, 5)}
+    return node("TreeEnsembleRegressor", "numbers", domain="ai.onnx.ml", **told)
 
 
 SOUND = model(node("Neg", "numbers"))
@@ -139,6 +160,59 @@ def test_what_no_training_writes_is_refused(change: str) -> None:
     assert elements_of_a_row(changed("")) == 7
     with pytest.raises(ModelUnavailable, match="no training writes"):
         elements_of_a_row(changed(change))
+
+
+NO_TREES: dict[str, tuple[str, Any]] = {
+    "its own child": ("nodes_truenodeids", [0, 0, 0, 0]),
+    "the same child twice": ("nodes_falsenodeids", [1, 0, 0, 0]),
+    "a child in another tree": ("nodes_falsenodeids", [3, 0, 0, 0]),
+    "a child nowhere": ("nodes_falsenodeids", [1 << 62, 0, 0, 0]),
+    "a child before the first": ("nodes_truenodeids", [-(1 << 63), 0, 0, 0]),
+    "a column that is not there": ("nodes_featureids", [3, 0, 0, 0]),
+    "a column before the first": ("nodes_featureids", [0, 0, -1, 0]),
+    "another order": ("nodes_nodeids", [0, 2, 1, 0]),
+    "a tree left out": ("nodes_treeids", [0, 0, 0, 2]),
+    "a tree before the first": ("nodes_treeids", [-1, -1, -1, 0]),
+    "a tree begun again": ("nodes_treeids", [0, 1, 0, 1]),
+    "another mode": ("nodes_modes", ["BRANCH_EQ", "LEAF", "LEAF", "LEAF"]),
+    "no branch": ("nodes_modes", ["LEAF", "LEAF", "LEAF", "LEAF"]),
+    "fewer modes": ("nodes_modes", ["BRANCH_LEQ", "LEAF", "LEAF"]),
+    "fewer values": ("nodes_values", [1.5, 0.0, 0.0]),
+    "more children": ("nodes_truenodeids", [1, 0, 0, 0, 0]),
+    "a branch that says": ("target_nodeids", [0, 2, 0]),
+    "a leaf that says nothing": ("target_nodeids", [1, 1, 0]),
+    "of a tree that is not there": ("target_treeids", [0, 0, 2]),
+    "of a node that is not there": ("target_nodeids", [1, 2, 1]),
+    "of a target that is not there": ("target_ids", [0, 1, 2]),
+    "of a target before the first": ("target_ids", [0, -1, 1]),
+    "fewer weights": ("target_weights", [0.5, 0.5]),
+    "more to begin with": ("base_values", [0.1, 0.2, 0.3]),
+    "another sum": ("aggregate_function", "MAX"),
+    "another end": ("post_transform", "SOFTMAX"),
+    "numbers for texts": ("nodes_modes", [0, 1, 1, 1]),
+    "more than is written": ("nodes_hitrates", [1.0, 1.0, 1.0, 1.0]),
+}
+
+
+def forest(**changes: Any) -> bytes:
+    one = node("TreeEnsembleRegressor", "numbers", domain="ai.onnx.ml", **{**TREES, **changes})
+    return bytes(model(one).SerializeToString())
+
+
+@pytest.mark.parametrize("name", NO_TREES)
+def test_trees_that_are_none_are_refused(name: str) -> None:
+    attribute, value = NO_TREES[name]
+    assert elements_of_a_row(forest()) == 2 + 2 + 1
+    with pytest.raises(ModelUnavailable, match="no training writes"):
+        elements_of_a_row(forest(**{attribute: value}))
+
+
+def test_every_attribute_of_trees_is_needed() -> None:
+    for name in TREES.keys() - {"base_values", "aggregate_function", "post_transform"}:
+        whole = {key: value for key, value in TREES.items() if key != name}
+        one = node("TreeEnsembleRegressor", "numbers", domain="ai.onnx.ml", **whole)
+        with pytest.raises(ModelUnavailable, match="no training writes"):
+            elements_of_a_row(model(one).SerializeToString())
 
 
 def test_elements_are_those_of_all_values() -> None:

@@ -57,7 +57,7 @@ async def test_old_grades_go_with_their_audit_corrections_and_answers(
     assert await counts(database) == {
         "grades": 4, "model_calls": 8, "corrections": 1, "answers": 1, "rubrics": 1, "claims": 1,
         "dataset_versions": 0, "training_jobs": 0, "training_events": 0, "model_versions": 0,
-        "registry_tasks": 0, "traffic": 0, "drift_references": 0, "drift_runs": 0,
+        "registry_tasks": 0, "traffic": 0, "drift_references": 0, "drift_runs": 0, "audit": 0,
     }  # fmt: skip
     answers = DatabaseAnswers(database)
     assert await answers.recall("bot", "mixed") is None

@@ -128,6 +128,20 @@ async def test_too_many_waiting_requests_are_refused() -> None:
         assert isinstance(outcome, MaskingUnavailable | Overloaded)
 
 
+async def test_who_comes_while_others_wait_long_is_refused_at_once(pool: AnalyzerPool) -> None:
+    [pid] = pool.worker_pids()
+    os.kill(pid, signal.SIGSTOP)
+    in_line = [asyncio.create_task(spans(pool, f"a{i}@example.com")) for i in range(200)]
+    await asyncio.sleep(0.7)
+    os.kill(pid, signal.SIGCONT)
+    await asyncio.gather(*in_line[:2])  # the second one had waited
+    assert not in_line[-1].done()
+    with pytest.raises(Overloaded):
+        await spans(pool, "late@example.com")
+    assert all(await asyncio.gather(*in_line))
+    assert await spans(pool, "late@example.com") == [[(0, 16, "EMAIL")]]
+
+
 @shares_the_loop
 async def test_a_caller_who_leaves_spoils_nothing(shared: AnalyzerPool) -> None:
     pids = shared.worker_pids()

@@ -1,0 +1,1 @@
+"""The tests, one function each: a stage in, a row of the report filled."""
