@@ -108,8 +108,9 @@ chaos:  ## overload, faults and restarts on real processes, measured against pas
 
 load:  ## Locust against URL: PROFILE=steady|spike|malformed|huge|dialogue|mixed|grades, USERS=, RUN_TIME=; exit 1 beyond the SLO file
 	@$(BOOTSTRAP) dev
-	@$(PY) -m tests.load --profile $(or $(PROFILE),steady) $(if $(URL),--url $(URL)) \
-	  $(if $(USERS),--users $(USERS)) $(if $(RUN_TIME),--run-time $(RUN_TIME))
+	@export API_KEY="$${API_KEY:-$$(sed -n 's/^API_KEY=//p' .env 2>/dev/null)}"; \
+	$(PY) -m tests.load --profile $(or $(PROFILE),steady) $(if $(URL),--url $(URL)) $(if $(SLO),--slo $(SLO)) \
+	  $(if $(RPC),--rpc $(RPC)) $(if $(USERS),--users $(USERS)) $(if $(RUN_TIME),--run-time $(RUN_TIME))
 
 audit:  ## the locked sets against published advisories, and a bill of materials of each into OUT (state/sbom)
 	@$(BOOTSTRAP) dev

@@ -24,6 +24,8 @@ _AIM = 0.8  # of the tolerance: medians wander, and the slowest of a hundred sha
 _CUT = 0.5  # of the way, so that one odd window does not halve the limit
 _SMOOTH = 0.5
 _DROPPED = 0.7  # after an answer that says "overloaded", or none in time
+_FULL = 0.7  # of the limit
+_CALM_S = 10.0  # after which a limit below the first one drifts back
 _FIRST_PROBE_S = 2.0
 _PROBE_EVERY_S = 15.0
 _FLOOR_PROBE_S = 5.0
@@ -47,9 +49,6 @@ class Limit(Protocol):
     def dropped(self, began: float, now: float) -> None:
         """A call was refused as one too many, or not answered in time."""
 
-    def given_up(self, operation: str, request_bytes: int, began: float, now: float) -> None:
-        """Whoever waited for it had no more time."""
-
 
 class FixedLimit:
     """Implements Limit: always the same."""
@@ -63,9 +62,6 @@ class FixedLimit:
         pass
 
     def dropped(self, began: float, now: float) -> None:
-        pass
-
-    def given_up(self, operation: str, request_bytes: int, began: float, now: float) -> None:
         pass
 
 
@@ -91,8 +87,7 @@ class AdaptiveLimit:
         self._most = float(most)
         self._least = float(min(least, most))
         self._aim = max(1.05, _AIM * tolerance)
-        self._tolerance = tolerance
-        self._limit = float(min(most, max(least, FIRST_LIMIT)))
+        self._first = self._limit = float(min(most, max(least, FIRST_LIMIT)))
         self._baselines = Baselines()
         self._ratio = 1.0  # of the last windows
         self._window: list[tuple[float, int, float]] = []  # ratio, crowd, seconds
@@ -102,6 +97,7 @@ class AdaptiveLimit:
         self._probe: _Probe | None = None
         self._probe_at = now + _FIRST_PROBE_S
         self._cut_at = now
+        self._calm_since = now  # neither dropped, slow, full, probed nor drifted since
 
     @property
     def now(self) -> int:
@@ -125,14 +121,8 @@ class AdaptiveLimit:
 
     def dropped(self, began: float, now: float) -> None:
         if began >= self._cut_at:  # what began before the last cut is what that was for
-            self._cut_at = now
+            self._cut_at = self._calm_since = now
             self._limit = max(self._least, _DROPPED * self._limit)
-
-    def given_up(self, operation: str, request_bytes: int, began: float, now: float) -> None:
-        # A caller may wait for as short as it likes; that is no slowness of the server's.
-        slowest = self._baselines.slowest(operation, request_bytes)
-        if slowest is not None and now - began > self._tolerance * slowest:
-            self.dropped(began, now)
 
     def _judge(self, window: list[tuple[float, int, float]], now: float) -> None:
         """What the window's answers say about the limit."""
@@ -152,7 +142,14 @@ class AdaptiveLimit:
             self._limit = max(self._least, self._limit + _CUT * (bearable - self._limit))
         elif bearable > self._limit:
             self._limit = min(self._most, bearable, self._limit + sqrt(self._limit))
-        crowded = crowd >= 0.7 * self._limit or found.low > 1.2
+        is_full = crowd >= _FULL * self._limit
+        if is_full or found.value > self._aim:
+            self._calm_since = now
+        elif now - self._calm_since >= _CALM_S and self._limit < self._first:
+            # What it fell for is over, and without a crowd nothing else would tell.
+            self._limit = min(self._first, self._limit + sqrt(self._limit))
+            self._calm_since = now
+        crowded = is_full or found.low > 1.2
         if found.high < _FASTER:
             self._probe_at = min(self._probe_at, now + _FIRST_PROBE_S)
         if self._limit < 1.25 * self._least and found.value > self._aim:
@@ -189,7 +186,7 @@ class AdaptiveLimit:
             probe.ratios.append(ratio)
         if now < probe.end:
             return
-        self._probe = None
+        self._probe, self._calm_since = None, now
         if len(probe.ratios) < _QUIET:
             return
         found = median_of(probe.ratios)

@@ -61,7 +61,7 @@ async def serve(
     """Runs until SIGINT or SIGTERM; answers under way are finished first. Returns the process's exit code.
     `share_ports`: with the other workers of this gateway."""
     log_as_json(settings.log_level)
-    # A request leaves hardly a cycle, and Python looks for them every 700 objects: less often it is 9 % cheaper.
+    # A request leaves hardly a cycle, and Python looks for them every 700 objects: seldom is 9 % cheaper.
     gc.set_threshold(50_000, 20, 100)
     if not settings.api_key and not settings.api_keys_file.exists():
         log.warning("no API key is set and there is no key file yet: every request will be refused")

@@ -85,13 +85,3 @@ class Baselines:
             if like.best_s is not None:
                 like.best_s *= factor
                 like.group = []
-
-    def slowest(self, operation: str, request_bytes: int) -> float | None:
-        """The best time of the longest answers to such requests; None where nothing is known of them."""
-        size = request_bytes.bit_length()
-        known = [
-            like.best_s
-            for (name, bits, _), like in self._known.items()
-            if name == operation and bits == size and like.best_s is not None
-        ]
-        return max(known, default=None)

@@ -131,7 +131,7 @@ class Breaker:
         if outcome is Outcome.NOTHING:
             return
         if outcome is Outcome.WELL:
-            self._failures = self._refusals = 0
+            self._failures = self._refusals = self._silent = 0
         self._failures += outcome is Outcome.FAILED
         self._refusals += outcome is Outcome.BUSY
         row = self._failures >= self._policy.failures or self._refusals >= self._policy.refusals

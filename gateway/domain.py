@@ -302,9 +302,11 @@ class Completion:
 
 @dataclass(slots=True)
 class UsageSeen:
-    """What a stream has used: nothing until its last event is through."""
+    """What a stream has used: nothing until its last event is through. Until then its events, of about a
+    token each, are what is known."""
 
     usage: Usage = field(default_factory=Usage)
+    events: int = 0  # passed on
 
 
 @dataclass(frozen=True, slots=True)

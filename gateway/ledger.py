@@ -18,6 +18,7 @@ from gateway.errors import GatewayError, NotFound, Overloaded
 from gateway.grading.rubric import with_tests, without_tests
 from gateway.ports import Grades, Ledger
 from gateway.records import GradeRecord
+from gateway.urgency import USUAL, urgent
 
 _POLL_S = 0.1
 
@@ -69,8 +70,10 @@ class GradeBook:
             await asyncio.wait({flight.task})
             flight = self._flights.get(key)
         if flight is None:
-            flight = self._flights[key] = _Flight(asyncio.create_task(work(), name="grade"))
-            flight.task.add_done_callback(lambda _: self._flights.pop(key, None))
+            # It goes on for whoever waits longest: the first one's deadline is not the others'.
+            with urgent(USUAL):
+                flight = self._flights[key] = _Flight(asyncio.create_task(work(), name="grade"))
+            flight.task.add_done_callback(lambda task: self._landed(key, task))
         flight.waiting += 1
         first = flight.waiting == 1
         try:
@@ -80,6 +83,11 @@ class GradeBook:
             flight.waiting -= 1
             if not flight.waiting:
                 flight.task.cancel()
+
+    def _landed(self, key: str, task: asyncio.Task[tuple[GradeRecord, bool]]) -> None:
+        self._flights.pop(key, None)
+        if not task.cancelled():
+            task.exception()  # when all have left nobody else asks for it, and asyncio would complain
 
     async def _once(
         self, key: str, sheet: Sheet, grading: Callable[[], Awaitable[Grade]]

@@ -26,6 +26,7 @@ from gateway.domain import (
     Masked,
     Server,
     Submission,
+    Usage,
     UsageSeen,
 )
 from gateway.drift.facts import Sighting
@@ -42,7 +43,9 @@ from gateway.ports import Answers, Artifacts, ChatBackend, Grades
 from gateway.readiness import Readiness
 from gateway.records import Graded, GradeRecord, Once
 from gateway.rubrics import RubricBook
-from gateway.tasks import all_of
+from gateway.tasks import each_of
+
+_AT_ONCE = 8  # submissions of a request: half the graders' turns at a model (GRADE_CONCURRENCY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,8 +129,12 @@ class Gateway:
                 events = whole_stream(chunks, seen, show_usage=request.tells_usage)
                 if masked.originals and unmask_reply:
                     events = unmasked_stream(events, masked.originals, json_reply=request.json_reply)
-                yield CompletionStream(events, masked.counts, seen)
-                self._guards.settle(caller, charged, seen.usage)
+                try:
+                    yield CompletionStream(events, masked.counts, seen)
+                finally:
+                    # Whoever leaves before the usage is told has had what came until then.
+                    usage = seen.usage if seen.usage != Usage() else Usage(charged, seen.events)
+                    self._guards.settle(caller, charged, usage)
 
     async def _outgoing(self, request: ChatRequest) -> tuple[bytes, Masked, Sighting]:
         """What the model server gets: the checked request, masked, for the model that it serves; and what is
@@ -151,22 +158,14 @@ class Gateway:
     async def grade(
         self, caller: Caller, submission: Submission, grader: str, *, fresh: bool = False
     ) -> Graded:
-        """A grade whose score is added up by code from checked verdicts, by `grader` or, where the request
-        lets it, by the other one; kept with its audit before it is answered. What was graded before is given
-        again, unless `fresh`. Raises InvalidRequest, ModelNotFound, StoreUnavailable, the errors of a
-        submission that lies elsewhere, and the first grader's error when neither can grade: no grade is made
-        up."""
-        may_ask_models(caller)
-        route = self._route(grader, submission)
-        with self._guards.place(caller, _server_of(route.first)) as place:
-            sheet, masked = await self._masked_sheet(caller, submission)
-            record, cached = await self._graded(sheet, route, place, fresh=fresh)
-            return _unmasked(record, masked, cached=cached)
+        """As grade_all(), of one."""
+        (graded,) = await self.grade_all(caller, [submission], grader, fresh=fresh)
+        return graded
 
     async def sheet(self, caller: Caller, submission: Submission) -> Sheet:
         """The first half of grade(), for what is graded later: the submission fit to leave and to be kept."""
         may_ask_models(caller)
-        sheet, _ = await self._masked_sheet(caller, submission)
+        sheet, _ = await self._masked_sheet(caller, await self._fetched(submission))
         return sheet
 
     async def grade_sheet(self, sheet: Sheet, grader: str) -> Graded:
@@ -179,9 +178,27 @@ class Gateway:
     async def grade_all(
         self, caller: Caller, submissions: Sequence[Submission], grader: str, *, fresh: bool = False
     ) -> list[Graded]:
-        """Grades in the order of the submissions. One that fails fails them all: KServe's answer has no
-        place for an error beside predictions."""
-        return await all_of([self.grade(caller, one, grader, fresh=fresh) for one in submissions])
+        """Grades in the order of the submissions, of which there is one: scores added up by code from checked
+        verdicts, by `grader` or, where the request lets it, by the other one; kept with their audit before
+        they are answered. What was graded before is given again, unless `fresh`. One that fails fails them
+        all: KServe's answer has no place for an error beside predictions. Raises InvalidRequest,
+        ModelNotFound, StoreUnavailable, the errors of a submission that lies elsewhere, and the first
+        grader's error when neither can grade: no grade is made up."""
+        may_ask_models(caller)
+        routes = [self._route(grader, one) for one in submissions]
+        with self._guards.place(caller, _server_of(routes[0].first)) as place:
+            for route in routes:
+                place.also(_server_of(route.first))
+            fetched = await each_of(submissions, self._fetched, _AT_ONCE)
+            # In turn: together they would make the line for masking too long for themselves.
+            sheets = [await self._masked_sheet(caller, one) for one in fetched]
+
+            async def graded(one: tuple[routing.Route, tuple[Sheet, Masked]]) -> Graded:
+                route, (sheet, masked) = one
+                record, cached = await self._graded(sheet, route, place, fresh=fresh)
+                return _unmasked(record, masked, cached=cached)
+
+            return await each_of([*zip(routes, sheets, strict=True)], graded, _AT_ONCE)
 
     async def grade_once(
         self, caller: Caller, submissions: Sequence[Submission], grader: str, once: Once, *, fresh: bool
@@ -220,13 +237,16 @@ class Gateway:
             return Graded(record.id, record.grade, cached=True)
         return _unmasked(record, masked, cached=True)
 
+    async def _fetched(self, submission: Submission) -> Submission:
+        """With its text, where that lies elsewhere."""
+        if submission.artifact is None:
+            return submission
+        text, found = await self._shelves.artifacts.fetch(submission.artifact)
+        # A presigned address is a secret, and not kept.
+        return replace(submission, text=text, artifact=Artifact("", found))
+
     async def _masked_sheet(self, caller: Caller, submission: Submission) -> tuple[Sheet, Masked]:
-        """The submission fit to leave: its text fetched when it lies elsewhere, its rubric when the store has
-        it, and masked."""
-        if submission.artifact is not None:
-            text, found = await self._shelves.artifacts.fetch(submission.artifact)
-            # A presigned address is a secret, and not kept.
-            submission = replace(submission, text=text, artifact=Artifact("", found))
+        """The submission fit to leave: with its rubric when the store has it, and masked."""
         stored = None
         if submission.rubric_id is not None:
             stored = (await self._shelves.rubrics.get(submission.rubric_id)).rubric
@@ -248,11 +268,13 @@ class Gateway:
             outage = isinstance(error, routing.OUTAGES)
             if route.other is None or not (outage or route.picked):
                 raise
-            with suppress(GatewayError), place.beside(_server_of(route.other)):
+            with suppress(GatewayError):
+                place.also(_server_of(route.other))
                 return await self._graded_by(route.other, sheet, fresh=fresh, stands_in=outage)
             raise
         if route.when_unsure and routing.is_unsure(found[0].grade):
-            with suppress(GatewayError), place.beside(_server_of(route.when_unsure)):
+            with suppress(GatewayError):
+                place.also(_server_of(route.when_unsure))
                 return await self._graded_by(route.when_unsure, sheet, fresh=fresh)
         return found
 
@@ -260,10 +282,11 @@ class Gateway:
         self, grader: str, sheet: Sheet, *, fresh: bool, stands_in: bool = False
     ) -> tuple[GradeRecord, bool]:
         identity = await self._examiner.identity(sheet.submission, grader)
+        # Before it is known whether somebody grades it already: their grading must not fail by our rate.
+        size = sum(len(passage.text) for passage in submission_passages(sheet.submission))
+        charged = await self._guards.charge(sheet.caller, size)
 
         async def grading() -> Grade:
-            size = sum(len(passage.text) for passage in submission_passages(sheet.submission))
-            charged = await self._guards.charge(sheet.caller, size)
             grade = await self._examiner.grade(sheet.submission, grader)
             self._guards.settle(sheet.caller, charged, grade.usage)
             if grade.calls:  # else code decided it, and no model had a part in it

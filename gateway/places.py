@@ -12,7 +12,7 @@ from gateway.admission import FixedLimit, Limit
 from gateway.domain import Caller, Priority, Server
 from gateway.errors import Overloaded, RateLimited
 
-_OVER = 0.1  # of the limit: room for a key that has nothing where others have taken everything
+_OVER = 0.1  # of the limit: room for a key with less than its even share where others have taken everything
 
 
 class Room:
@@ -31,8 +31,8 @@ class Room:
 
     @property
     def crowd(self) -> int:
-        """Calls under way there, at least one. Not places: with masking as the bottleneck 138 were taken while
-        hardly a call was there, whose fast answers let the limit grow."""
+        """Calls under way there, at least one. Not places: with masking as the bottleneck 138 were taken with
+        hardly a call there, whose fast answers let the limit grow."""
         return max(self.calls, 1)
 
     def take(self, key_id: str, priority: Priority) -> None:
@@ -41,8 +41,9 @@ class Room:
         if priority is Priority.BATCH and self.batches >= max(1, int(most * self._batch_share)):
             raise _full()
         if self.in_flight >= most:
-            stranger = priority is Priority.LIVE and key_id not in self._by_key
-            if not stranger or self.in_flight >= most + max(1, int(most * _OVER)):
+            held = self._by_key.get(key_id, 0)
+            poor = not held or held < most // len(self._by_key)
+            if priority is Priority.BATCH or not poor or self.in_flight >= most + max(1, int(most * _OVER)):
                 raise _full()
         self.in_flight += 1
         self.batches += priority is Priority.BATCH
@@ -78,7 +79,7 @@ class Rooms:
 
     def place(self, caller: Caller, server: Server, priority: Priority) -> "Place":
         """For a request, for as long as it is entered."""
-        return Place(self, caller, server, priority, is_first=True)
+        return Place(self, caller, server, priority)
 
     def begin(self, caller: Caller) -> None:
         """Raises RateLimited when the key has as many requests under way as it may."""
@@ -98,40 +99,40 @@ class Rooms:
 
 
 class Place:
-    """One place, from entering to leaving. Entering raises Overloaded and RateLimited."""
+    """A request's, from entering to leaving: one at its server, and one at each that it also asks. Entering
+    raises Overloaded and RateLimited."""
 
-    __slots__ = ("_caller", "_is_first", "_priority", "_rooms", "_server")
+    __slots__ = ("_also", "_caller", "_priority", "_rooms", "_server")
 
-    def __init__(
-        self, rooms: Rooms, caller: Caller, server: Server, priority: Priority, *, is_first: bool
-    ) -> None:
+    def __init__(self, rooms: Rooms, caller: Caller, server: Server, priority: Priority) -> None:
         self._rooms = rooms
         self._caller = caller
         self._server = server
         self._priority = priority
-        self._is_first = is_first
+        self._also: tuple[Server, ...] = ()
 
-    def beside(self, server: Server) -> "Place":
-        """A further place of the same request, at a server that stands in for the first one."""
-        return Place(self._rooms, self._caller, server, self._priority, is_first=False)
+    def also(self, server: Server) -> None:
+        """One at that server too, where the request has none yet: however many of its parts go there, it is
+        one request. Raises Overloaded."""
+        if server is not self._server and server not in self._also:
+            self._rooms[server].take(self._caller.key_id, self._priority)
+            self._also = (*self._also, server)
 
     def __enter__(self) -> "Place":
-        if self._is_first:
-            self._rooms.begin(self._caller)
+        self._rooms.begin(self._caller)
         try:
             self._rooms[self._server].take(self._caller.key_id, self._priority)
         except Overloaded:
-            if self._is_first:
-                self._rooms.end(self._caller)
+            self._rooms.end(self._caller)
             raise
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._rooms[self._server].give_back(self._caller.key_id, self._priority)
-        if self._is_first:
-            self._rooms.end(self._caller)
+        for server in (self._server, *self._also):
+            self._rooms[server].give_back(self._caller.key_id, self._priority)
+        self._rooms.end(self._caller)
 
 
 def _full() -> Overloaded:

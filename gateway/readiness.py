@@ -8,7 +8,7 @@ from typing import Protocol
 import orjson
 
 from gateway.domain import MaskingPolicy, Passage
-from gateway.errors import GatewayError
+from gateway.errors import BackendError, BackendTimeout, BackendUnavailable, GatewayError
 from gateway.ports import Analyzer, ChatBackend
 
 _FRESH_S = 2.0
@@ -53,6 +53,7 @@ class Answering:
         if self._backend.at_work(_RECENTLY_S):
             await self._backend.alive(_ALIVE_S)
             return
+        await self._backend.alive(_ALIVE_S)  # of one that is silent the token is not waited for
         model = await self._backend.served_model()
         question = orjson.dumps({"model": model.name, **_QUESTION})
         await self._backend.complete(question, _TIMEOUT_S)
@@ -79,6 +80,8 @@ class Readiness:
     async def _outcome(self) -> GatewayError | None:
         try:
             await self._check()
+        except (BackendTimeout, BackendError) as fault:
+            return BackendUnavailable(fault.message, retry_after=_FRESH_S)  # 503, as of every other reason
         except GatewayError as fault:
             return fault
         return None

@@ -1,10 +1,11 @@
 """Tasks that have an owner: side by side, or ended and waited for."""
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Any, TypeVar
 
+S = TypeVar("S")
 T = TypeVar("T")
 
 
@@ -23,6 +24,19 @@ async def all_of(work: Sequence[Coroutine[Any, Any, T]]) -> list[T]:
     async with together() as group:
         tasks = [group.create_task(one) for one in work]
     return [task.result() for task in tasks]
+
+
+async def each_of(items: Sequence[S], work: Callable[[S], Awaitable[T]], at_once: int) -> list[T]:
+    """What `work` makes of every item, in order, so many under way at once. Fails as all_of() does."""
+    todo = iter(enumerate(items))
+    done: dict[int, T] = {}
+
+    async def lane() -> None:
+        for number, item in todo:
+            done[number] = await work(item)
+
+    await all_of([lane() for _ in range(min(at_once, len(items)))])
+    return [done[number] for number in range(len(items))]
 
 
 async def ended(task: asyncio.Task[Any]) -> None:

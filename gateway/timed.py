@@ -17,7 +17,6 @@ from gateway.domain import Classification, Comparison, Estimate, ServedModel
 from gateway.errors import BackendBusy, BackendTimeout
 from gateway.places import Room
 from gateway.ports import ChatBackend, Embedder
-from gateway.urgency import urgency
 
 _TOKENS = re.compile(rb'"completion_tokens":\s*(\d{1,9})')
 _TAIL_BYTES = 1_024  # of an answer; its usage stands there
@@ -130,11 +129,10 @@ class _Call:
         self._room.calls -= 1
         if self._told or error is None:
             return
-        limit, now = self._room.limit, self._clock()
+        # A call that its caller gave up says nothing: whoever waits for as short as it likes could move the
+        # limit of all.
         if isinstance(error, BackendBusy | BackendTimeout):
-            limit.dropped(self._began, now)
-        elif isinstance(error, asyncio.CancelledError) and urgency().remaining_s == 0:
-            limit.given_up(self._operation, self._size, self._began, now)
+            self._room.limit.dropped(self._began, self._clock())
 
 
 async def _timed(chunks: AsyncIterator[bytes], call: _Call) -> AsyncIterator[bytes]:

@@ -12,14 +12,18 @@ import httptools
 
 _MOST_UNREAD = 1 << 18  # bytes of a stream that wait for a slow reader; then its peer waits too
 _MOST_WITHOUT_BODY = 1 << 16  # bytes of head, trailers or chunk extensions before a byte of body
+# A request that crosses the news of its connection's end meets it within a round trip; a peer that leaves
+# later has worked on it.
+_MOMENT_S = 0.1
 
 
 class NoAnswer(ConnectionError):
-    """Nobody is there, or left before the head of an answer. It can be asked once more elsewhere."""
+    """Nobody is there, or left the moment it was asked. It can be asked once more elsewhere."""
 
 
 class BrokenAnswer(ConnectionError):
-    """Something was answered, and it is not a whole answer of HTTP. Who knows what was done for it."""
+    """No whole answer of HTTP came, or none at all from a peer that had the request for longer than a moment.
+    Who knows what was done for it."""
 
 
 class LargeAnswer(BrokenAnswer):
@@ -49,7 +53,9 @@ class Connection(asyncio.Protocol):
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = 0.0
         self._under_way = False  # a request was written, and its answer is not whole
-        self._parts: list[bytes] = []
+        self._lasts = False  # the peer keeps the connection
+        self._paused = False
+        self._parts: list[bytes] = []  # of the answer, which nobody has taken
 
     # What the pool does with it
 
@@ -57,13 +63,15 @@ class Connection(asyncio.Protocol):
         self, request: tuple[bytes, ...], deadline: float, silence_s: float | None, most_bytes: int | None
     ) -> None:
         """Writes a request, head and body in one write. Its answer is waited for until `deadline`, or for
-        `silence_s` after each piece; with `most_bytes` it is waited for as a whole of at most so many."""
+        `silence_s` after each piece; with `most_bytes` it is waited for as a whole of at most so many. All
+        that is known of an answer begins anew here: nothing of the one before reaches another caller."""
         self.status, self.heard = 0, False
         self._error: Exception | None = None
         self._deadline, self._silence_s, self._most_bytes = deadline, silence_s, most_bytes
         self._has_length = self._lasts = self._paused = False
         self._size = self._unread = self._without_body = 0
-        self._last = self._loop.time()
+        self._parts = []
+        self._asked_at = self._last = self._loop.time()
         self._under_way = True
         if self._transport is None:
             self._fail("it is closed")
@@ -95,17 +103,21 @@ class Connection(asyncio.Protocol):
         parts, self._parts, self._unread = self._parts, [], 0
         if self._paused and self._transport is not None:
             self._paused, self._last = False, self._loop.time()
-            self._transport.resume_reading()
+            if not self._transport.is_closing():  # uvloop's would raise
+                self._transport.resume_reading()
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
     @property
     def can_rest(self) -> bool:
-        """The answer is whole, the request was written to its end, and the peer keeps the connection."""
+        """The answer is whole and taken, the request was written to its end, and the peer keeps the
+        connection. Bytes that nobody took would be the beginning of the next caller's answer."""
         transport = self._transport
         return (
             transport is not None
             and not self._under_way
             and self._lasts
+            and not self._parts
+            and not self._paused
             and not transport.is_closing()
             and not transport.get_write_buffer_size()
         )
@@ -203,7 +215,8 @@ class Connection(asyncio.Protocol):
             self._under_way = False  # an answer without a length ends with its connection
             self._wake()
         elif self._under_way:
-            self._fail("it was closed")
+            worked = self._loop.time() - self._asked_at > _MOMENT_S
+            self._fail("it was closed", BrokenAnswer if worked else None)
         self.leave()
 
     # What the parser tells

@@ -1,6 +1,6 @@
 """One HTTP peer; what the client below raises becomes ours."""
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 
 from gateway.adapters.connection import BrokenAnswer, Connection, LargeAnswer, NoAnswer
@@ -82,9 +82,12 @@ class Peer:
             raise self.unavailable("cannot be reached") from None
         except BrokenAnswer:
             raise self._broken() from None
+        pieces = self._pieces(answer)
         try:
-            yield answer.status, self._pieces(answer)
+            yield answer.status, pieces
         finally:
+            # Whoever holds on to them takes nothing of the next caller's answer on the same connection.
+            await pieces.aclose()
             self._wire.give_back(answer)
 
     async def whole(self, pieces: AsyncIterator[bytes]) -> bytes:
@@ -107,7 +110,7 @@ class Peer:
             return self._trace()
         return {**self._trace(), "x-request-timeout": f"{max(left, 0.001):.3f}"}
 
-    async def _pieces(self, answer: Connection) -> AsyncIterator[bytes]:
+    async def _pieces(self, answer: Connection) -> AsyncGenerator[bytes, None]:
         try:
             while piece := await answer.piece():
                 yield piece

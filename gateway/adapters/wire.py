@@ -22,6 +22,10 @@ _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _VALUE = re.compile("[\t\x20-\x7e\x80-\xff]*")  # no line break: nobody's value begins a header of its own
 
 
+class _Crossed(NoAnswer):
+    """The request was written to a connection that the peer was closing."""
+
+
 class Wire:
     """Connections to one address. Make it inside the running loop; `close()` releases them."""
 
@@ -79,10 +83,17 @@ class Wire:
         timeout_s: float,
         most_bytes: int,
     ) -> tuple[int, bytes]:
-        """Status and whole body, of at most `most_bytes`, all of it within `timeout_s`. Raises NoAnswer,
-        BrokenAnswer, LargeAnswer, TimeoutError."""
+        """Status and whole body, of at most `most_bytes`, all of it within `timeout_s`. A request without a
+        body changes nothing, and is asked once more where its connection was closed while it rested; any
+        other is written once. Raises NoAnswer, BrokenAnswer, LargeAnswer, TimeoutError."""
         deadline = self._loop.time() + timeout_s
-        connection = await self._asked(self._request(method, path, body, headers), deadline, None, most_bytes)
+        request = self._request(method, path, body, headers)
+        try:
+            connection = await self._asked(request, deadline, None, most_bytes)
+        except _Crossed:
+            if body is not None:
+                raise
+            connection = await self._asked(request, deadline, None, most_bytes)
         try:
             return connection.status, connection.taken()
         finally:
@@ -115,18 +126,16 @@ class Wire:
             connection = self._rested() or await self._opened(deadline)
             self._busy.add(connection)
             connection.ask(request, deadline, silence_s, most_bytes)
-            try:
-                await connection.begun()
-            except NoAnswer:
-                if connection.heard or not connection.reused:
-                    raise
-                # It was closed while it rested, and the request crossed the news of that: once more, on one
-                # that is surely open.
-                self._busy.discard(connection)
-                connection = await self._opened(deadline)
-                self._busy.add(connection)
-                connection.ask(request, deadline, silence_s, most_bytes)
-                await connection.begun()
+            await connection.begun()
+        except NoAnswer as error:
+            self._leave(connection)
+            if connection is None or connection.heard or not connection.reused or self._closed:
+                raise
+            # What rests besides it was closed with it, as far as anybody knows: whoever asks once more does
+            # so on one that is surely open.
+            for resting in list(self._address.resting):
+                resting.leave()
+            raise _Crossed("it was closed while it rested") from error
         except BaseException:
             self._leave(connection)
             raise
@@ -134,12 +143,14 @@ class Wire:
 
     def _rested(self) -> Connection | None:
         """The one that rests since the shortest time, so that those that are too many are left."""
-        if not self._address.resting:
-            return None
-        connection, since = self._address.resting.popitem()
-        if self._loop.time() - since < _KEEP_ALIVE_S:
-            return connection
-        connection.leave()  # and so will be the others, by the sweep
+        while self._address.resting:
+            connection, since = self._address.resting.popitem()
+            fresh = self._loop.time() - since < _KEEP_ALIVE_S
+            if fresh and connection.can_rest:  # it may be closing by now
+                return connection
+            connection.leave()
+            if not fresh:
+                break  # and so will be the others, by the sweep
         return None
 
     async def _opened(self, deadline: float) -> Connection:

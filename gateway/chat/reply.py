@@ -19,9 +19,11 @@ DONE = b"data: [DONE]\n\n"
 _TEXT_FIELDS = ("content", "reasoning_content", "reasoning", "refusal")
 _MAX_EVENT_BYTES = 1 << 20
 _END = b"\n\n"  # of an event
-_END_OF_TEXT = b"]}\n\n"
-# Of the one event without a text: its usage. A text that says the same has backslashes before its quotes.
-_NO_CHOICES = re.compile(rb'"choices":\s*\[\]')
+# A text that says one of these has backslashes before its quotes. Of an event of text, as vLLM writes it:
+_CHOICES = b'"choices":[{'
+_TO_LIST = len(b'"choices":')
+# Of the one event without a text: its usage.
+_NO_CHOICES = re.compile(rb'"choices"\s*:\s*\[\s*\]')
 
 
 def last_event(tail: bytes) -> bytes:
@@ -59,23 +61,29 @@ async def whole_stream(
 ) -> AsyncIterator[bytes]:
     """Raw SSE bytes, cut at the ends of events, without the event that tells the usage unless it is to be
     shown. Raises BackendError when they end without `data: [DONE]`: a cut stream must not pass for a short
-    answer."""
+    answer. Half an event is not passed on: what tells the error would be read as its other half."""
     last = rest = b""
     async for piece in chunks:
         chunk = piece
-        # Nearly every piece ends with an event of text, behind which its choices end, and goes as it came:
-        # the usage is the last event before the end.
-        if rest or not chunk.endswith(_END_OF_TEXT):
+        # Nearly every piece is one event with a text, and goes as it came. Looking for single bytes finds
+        # that out in 0.3 microseconds.
+        if (
+            not rest
+            and chunk.endswith(_END)
+            and chunk.find(b"\n", 0, -2) < 0
+            and chunk.startswith(_CHOICES, chunk.find(b"[") - _TO_LIST)
+        ):
+            seen.events += 1
+        else:
             whole, end, rest = (rest + chunk).rpartition(_END)
             if len(rest) > _MAX_EVENT_BYTES:
                 raise BackendError("The model server sent an event without an end.")
             chunk = b"".join(_told(whole + end, seen, show_usage=show_usage))
             if not chunk:
                 continue
+            seen.events += chunk.count(_END)
         last = chunk
         yield chunk
-    if rest:
-        yield rest
     if rest or not last.endswith(DONE):
         raise BackendError("The model server broke off its answer.")
 
@@ -94,7 +102,7 @@ def _told(events: bytes, seen: UsageSeen, *, show_usage: bool) -> Iterator[bytes
 def _takes_usage(event: bytes, seen: UsageSeen) -> bool:
     """Whether it tells the usage and nothing else. What the model server says here cannot fail an answer."""
     try:
-        data = orjson.loads(event.removeprefix(b"data: "))
+        data = orjson.loads(event.removeprefix(b"data:"))
         if data["choices"] or not data["usage"]:
             return False
         seen.usage = read_usage(data)

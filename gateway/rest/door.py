@@ -119,26 +119,31 @@ class Door:
         self._observer.let_in(exchange, headers.get(b"traceparent"))
         if exchange.caller.role is Role.METRICS and path != "/metrics":
             raise Forbidden("This key may read metrics only.")
-        if path == UPLOAD_PATH and exchange.method == "POST":
+        how = _urgency(headers)
+        if how is USUAL:
+            await self._served(scope, receive, answer, headers)
+            return
+        try:
+            with urgent(how):
+                async with asyncio.timeout_at(how.deadline) as limit:
+                    await self._served(scope, receive, answer, headers)
+        except TimeoutError:
+            if not limit.expired():
+                raise
+            raise DeadlineExceeded("The time that X-Request-Timeout gave is over.") from None
+
+    async def _served(
+        self, scope: Scope, receive: Receive, answer: "_Answer", headers: dict[bytes, bytes]
+    ) -> None:
+        exchange, policy = answer.exchange, self._policy
+        if scope["path"] == UPLOAD_PATH and exchange.method == "POST":
             await self._upload(scope, receive, answer, headers)
             return
-        how = _urgency(headers)
-        policy = self._policy
         body = await whole_body(receive, headers, policy.max_body_bytes, policy.body_timeout_s)
         answer.unread = None
         with Watch(exchange, receive) as watch:
             watch.begin()
-            if how is USUAL:
-                await self._answer(scope, body, answer, headers)
-                return
-            try:
-                with urgent(how):
-                    async with asyncio.timeout_at(how.deadline) as limit:
-                        await self._answer(scope, body, answer, headers)
-            except TimeoutError:
-                if not limit.expired():
-                    raise
-                raise DeadlineExceeded("The time that X-Request-Timeout gave is over.") from None
+            await self._answer(scope, body, answer, headers)
 
     async def _answer(
         self, scope: Scope, body: bytes, answer: "_Answer", headers: dict[bytes, bytes]

@@ -97,7 +97,8 @@ class Observer:
         status = _status(exchange)
         seconds = time.perf_counter() - exchange.started
         self._metrics.answered(exchange.route, status, exchange.code, seconds)
-        self.slo.record(exchange.route, status, seconds, whole=exchange.code is None)
+        impatient = exchange.code is Code.DEADLINE_EXCEEDED  # the caller's wish, as if they had left
+        self.slo.record(exchange.route, 499 if impatient else status, seconds, whole=exchange.code is None)
         if exchange.code is not None:
             self._metrics.refused(
                 exchange.caller.key_id if exchange.caller else None, exchange.route, exchange.code
@@ -109,7 +110,7 @@ class Observer:
     def _write(self, exchange: Exchange, status: int, seconds: float) -> None:
         line = {
             "ts": time.time(),
-            "level": "info" if status < 500 else "error",
+            "level": "info" if status < 500 or exchange.code is Code.DEADLINE_EXCEEDED else "error",
             "event": "request",
             "request_id": exchange.request_id,
             "trace_id": exchange.span.trace_id,

@@ -61,6 +61,7 @@ class Connection(HttpToolsProtocol):
         "_seen",
         "_stalled_since",
         "_timer",
+        "_unsent",
         "_upgrading",
         "_wire",
     )
@@ -79,6 +80,7 @@ class Connection(HttpToolsProtocol):
         self._bounds = entrance.bounds
         self._timer: asyncio.TimerHandle | None = None
         self._running: RequestResponseCycle | None = None  # the request that is being answered
+        self._unsent = 0  # bytes of an answer that were not taken when it was last looked
         self._deaf = False  # what still comes is thrown away
         # Times by the loop's clock, 0 while there is no such time.
         self._quiet_since = self._head_since = self._stalled_since = self._ends_at = 0.0
@@ -147,6 +149,7 @@ class Connection(HttpToolsProtocol):
     def pause_writing(self) -> None:
         super().pause_writing()
         self._stalled_since = self.loop.time()
+        self._unsent = self.transport.get_write_buffer_size()
         self._look_at(self._stalled_since + self._bounds.write_timeout_s)
 
     def resume_writing(self) -> None:
@@ -182,7 +185,10 @@ class Connection(HttpToolsProtocol):
             self._chunked = True
             self._wire = self._carried = 0
         elif name == b"expect":
-            self.expect_100_continue = value.lower() == b"100-continue"
+            # RFC 9110 10.1.1: of HTTP/1.0 it is not heard.
+            self.expect_100_continue = (
+                value.lower() == b"100-continue" and self.parser.get_http_version() != "1.0"
+            )
 
     def on_headers_complete(self) -> None:
         self._begun = False
@@ -340,6 +346,12 @@ class Connection(HttpToolsProtocol):
         now, bounds = self.loop.time(), self._bounds
         if self.transport.is_closing() and not self._ends_at:
             self._ends_at = now + bounds.write_timeout_s  # for what is written and not taken
+            self._unsent = self.transport.get_write_buffer_size()
+        if (self._ends_at or self._stalled_since) and self._takes():
+            if self._ends_at:
+                self._ends_at = now + bounds.write_timeout_s
+            else:
+                self._stalled_since = now
         if self._ends_at:
             when, over = self._ends_at, self._cut
         elif self._stalled_since:
@@ -354,6 +366,11 @@ class Connection(HttpToolsProtocol):
             self._look_at(when)
         else:
             over()
+
+    def _takes(self) -> bool:
+        """Whether the client took something of its answer since it was last looked: slow is not stalled."""
+        before, self._unsent = self._unsent, self.transport.get_write_buffer_size()
+        return self._unsent < before
 
     def _too_slow(self) -> None:
         self._refuse(Fault(BodyTimeout("The head took too long to arrive."), 408, "header_timeout"))

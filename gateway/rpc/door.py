@@ -41,6 +41,7 @@ Answer = Callable[[Procedure, Call], Awaitable[bytes | None]]
 
 # A caller's own request id is kept only when it cannot spell a name or a number: a UUID, or 32 hex digits.
 _REQUEST_ID = re.compile(r"(?i)[0-9a-f]{8}(-?)[0-9a-f]{4}\1[0-9a-f]{4}\1[0-9a-f]{4}\1[0-9a-f]{12}")
+_LONGEST_S = 86_400.0
 _LONG = 64 << 10  # bytes; parsing a message of more takes over a millisecond and leaves the loop free
 
 
@@ -250,7 +251,10 @@ def _texts(context: Context) -> dict[str, str]:
 def _urgency(metadata: Mapping[str, str], context: Context) -> Urgency:
     """By the call's own deadline, which gRPC keeps by itself, and the metadata `x-priority`."""
     remaining: float | None = context.time_remaining()
-    deadline = None if remaining is None else asyncio.get_running_loop().time() + remaining
+    # Clients that wait for ever say so by a very long time.
+    deadline = (
+        None if remaining is None or remaining > _LONGEST_S else asyncio.get_running_loop().time() + remaining
+    )
     given = metadata.get("x-priority", Priority.LIVE)
     return Urgency(Priority.BATCH if given == Priority.BATCH else Priority.LIVE, deadline)
 

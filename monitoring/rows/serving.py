@@ -149,6 +149,7 @@ SATURATION = Row(
             [
                 Query("sum by (server) (gateway_in_flight)", "{{server}}"),
                 Query('sum by (server) (gateway_place_limit{server!="here"})', "{{server}}: places"),
+                Query('sum by (server) (gateway_places{server!="here"})', "{{server}}: at most"),
             ],
         ),
         Panel(

@@ -128,16 +128,40 @@ def test_it_never_falls_below_the_least() -> None:
     assert limit.now == 4
 
 
-def test_a_caller_that_waits_for_shorter_than_answers_take_is_no_slowness() -> None:
-    limit = limit_of()
-    for number in range(40):
-        limit.answered(SHAPE, 1, number * 1.0, number + 0.5)
-    limit.given_up("chat", 100, 50.0, 50.6)
-    assert limit.now == 64
-    limit.given_up("chat", 100, 50.0, 51.5)
-    assert limit.now < 64
-    limit.given_up("never seen", 100, 60.0, 99.0)
-    assert limit.now < 64
+@pytest.mark.parametrize("crowd", [1, 2, 3, 4, 8])
+def test_a_limit_that_fell_comes_back_without_a_crowd_when_all_is_well(crowd: int) -> None:
+    limit, now = limit_of(), 0.0
+
+    def answers(seconds: float) -> None:
+        nonlocal now
+        for _ in range(int(seconds / 0.05)):
+            now += 0.05
+            limit.answered(SHAPE, min(crowd, limit.now), now - 0.1, now)
+
+    answers(10)
+    for _ in range(30):
+        now += 1
+        limit.dropped(now - 0.5, now)
+    assert limit.now == 4
+    answers(60)
+    assert 15 <= limit.now < FIRST_LIMIT
+    answers(120)
+    assert limit.now == FIRST_LIMIT
+
+
+def test_under_lasting_overload_it_does_not_drift() -> None:
+    told = simulated(limit_of(), 8, always(0.05), 3 * 8 / 0.05, 120)
+    assert max(told.limits_in(20, 120)) <= 1.8 * 8
+
+
+def test_a_server_that_refuses_now_and_then_is_not_asked_for_more() -> None:
+    limit, now = limit_of(), 0.0
+    for number in range(6_000):
+        now += 0.05
+        limit.answered(SHAPE, 1, now - 0.1, now)
+        if number % 180 == 179:  # every nine seconds
+            limit.dropped(now - 0.01, now)
+    assert limit.now == 4
 
 
 def test_shapes_are_bounded_and_the_oldest_goes() -> None:

@@ -111,6 +111,14 @@ def test_a_late_failure_of_a_call_from_before_the_fall_says_nothing_any_more() -
     assert not one.is_open
 
 
+def test_a_silent_probe_is_forgotten_with_the_next_good_answer() -> None:
+    one = breaker()
+    for now in range(20):
+        one.probed(float(now), answered=False)
+        call(one, Outcome.WELL, float(now))
+    assert one.standing(20.0) is Standing.CLOSED
+
+
 def test_two_silent_probes_open_it_and_the_first_that_is_answered_closes_it() -> None:
     one = breaker()
     one.probed(0.0, answered=False)

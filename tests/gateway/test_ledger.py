@@ -1,6 +1,7 @@
 """Each submission is graded once, and nothing is answered that is not kept."""
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import replace
@@ -11,9 +12,20 @@ import pytest
 from gateway.adapters.database.database import Database
 from gateway.adapters.database.grades import DatabaseGrades
 from gateway.adapters.database.ledger import DatabaseLedger
-from gateway.domain import Caller, Criterion, CriterionGrade, Grade, Role, Rubric, Submission, Usage
+from gateway.domain import (
+    Caller,
+    Criterion,
+    CriterionGrade,
+    Grade,
+    Priority,
+    Role,
+    Rubric,
+    Submission,
+    Usage,
+)
 from gateway.errors import BackendUnavailable, Overloaded, StoreUnavailable
 from gateway.ledger import GradeBook, Sheet, content_key
+from gateway.urgency import USUAL, Urgency, urgency, urgent
 
 RUBRIC = Rubric("r", "1.0.0", (Criterion("CR1", "Right.", 1.0),))
 SUBMISSION = Submission("<PERSON_1_aaaaa> says water boils.", "text", None, 10.0, student_id="s1")
@@ -199,6 +211,50 @@ async def test_one_who_leaves_stops_the_grading_only_when_nobody_else_waits(book
     model.leave.set()
     _, cached = await book.graded(other_hand_in("bbbbb"), {**BY, "model": "other"}, model)
     assert (model.asked, cached) == (3, False)
+
+
+async def test_the_first_ones_deadline_is_not_the_others(book: GradeBook) -> None:
+    model, seen = Model(), []
+    model.leave.clear()
+
+    async def grading() -> Grade:
+        grade = await model()
+        seen.append(urgency())
+        return grade
+
+    soon = asyncio.get_running_loop().time() + 0.1
+    with urgent(Urgency(Priority.BATCH, soon)):
+        hurried = asyncio.create_task(book.graded(SHEET, BY, grading))
+    while not model.asked:
+        await asyncio.sleep(0.01)
+    patient = asyncio.create_task(book.graded(SHEET, BY, grading))
+    await asyncio.wait([patient], timeout=0.2)  # joins it, and the deadline passes
+    hurried.cancel()
+    model.leave.set()
+    _, cached = await patient
+    assert (seen, model.asked, cached) == ([USUAL], 1, True)
+
+
+async def test_one_that_fails_after_all_have_left_is_nobodys_error(book: GradeBook) -> None:
+    begun, unheard = asyncio.Event(), []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: unheard.append(context))
+
+    async def failing() -> Grade:
+        begun.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            raise BackendUnavailable("down")
+
+    leaves = asyncio.create_task(book.graded(SHEET, BY, failing))
+    await begun.wait()
+    leaves.cancel()
+    await asyncio.wait([leaves])
+    while book._flights:
+        await asyncio.sleep(0.01)
+    del leaves
+    gc.collect()
+    assert unheard == []
 
 
 async def test_what_a_dead_process_held_is_graded_after_its_lease(opened: Opened) -> None:

@@ -54,6 +54,20 @@ def test_batches_take_their_share_and_live_requests_the_rest() -> None:
         taken(rooms_of(1), CAROL, 2, priority=Priority.BATCH)
 
 
+def test_a_key_with_less_than_its_even_share_finds_places_beside_one_that_takes_all() -> None:
+    room = Room(FixedLimit(20), 0.5)
+    for _ in range(20):
+        room.take("hog", Priority.LIVE)
+    room.take("ann", Priority.LIVE)
+    room.take("ann", Priority.LIVE)  # 2 of 10
+    with pytest.raises(Overloaded):
+        room.take("ann", Priority.LIVE)  # 22 of 20 are taken
+    room.give_back("hog", Priority.LIVE)
+    with pytest.raises(Overloaded):
+        room.take("hog", Priority.LIVE)  # 19 of 10
+    room.take("ann", Priority.LIVE)
+
+
 def test_a_batch_has_one_place_at_least() -> None:
     taken(rooms_of(1, batch_share=0.1), ANN, 1, priority=Priority.BATCH)
 
@@ -64,10 +78,27 @@ def test_a_key_has_so_many_under_way_at_all_servers_together() -> None:
     with pytest.raises(RateLimited) as refusal:
         taken(rooms, TWO_AT_ONCE, 1, Server.EMBEDDINGS)
     assert refusal.value.retry_after == 1.0
-    with first.beside(Server.EMBEDDINGS):  # the same request, where another grader stands in
-        assert rooms[Server.EMBEDDINGS].in_flight == 1
+    for _ in range(3):
+        first.also(Server.EMBEDDINGS)  # the same request, where another grader stands in
+        first.also(Server.LLM)
+    assert (rooms[Server.EMBEDDINGS].in_flight, rooms[Server.LLM].in_flight) == (1, 1)
     first.__exit__(None, None, None)
+    assert rooms.in_flight == 1
     taken(rooms, TWO_AT_ONCE, 1)
+
+
+def test_a_server_that_has_no_place_left_for_a_request_leaves_it_those_that_it_has() -> None:
+    rooms = rooms_of(1)
+    (others,) = taken(rooms, ANN, 1, Server.EMBEDDINGS)
+    taken(rooms, BOB, 1, Server.EMBEDDINGS)  # and the one over the limit
+    with rooms.place(CAROL, Server.LLM, Priority.LIVE) as place:
+        with pytest.raises(Overloaded):
+            place.also(Server.EMBEDDINGS)
+        assert rooms[Server.LLM].in_flight == 1
+        others.__exit__(None, None, None)
+        place.also(Server.EMBEDDINGS)
+        assert rooms[Server.EMBEDDINGS].in_flight == 2
+    assert (rooms[Server.EMBEDDINGS].in_flight, rooms[Server.LLM].in_flight) == (1, 0)
 
 
 def test_what_was_refused_leaves_nothing_behind() -> None:

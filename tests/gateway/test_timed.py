@@ -30,9 +30,6 @@ class Recording:
     def dropped(self, began: float, now: float) -> None:
         self.told.append(("dropped", now - began))
 
-    def given_up(self, operation: str, request_bytes: int, began: float, now: float) -> None:
-        self.told.append(("given up", operation, now - began))
-
 
 class Backend:
     """Answers what it is given, a second later by the test's clock."""
@@ -122,7 +119,7 @@ async def test_of_a_stream_the_first_piece_counts(stage: Stage) -> None:
     assert told(room) == [(shape_of("stream", 5, 0), 1, 1.0)]
 
 
-async def test_a_deadline_that_passed_is_told_and_a_client_that_left_is_not(stage: Stage) -> None:
+async def test_of_a_call_that_its_caller_gave_up_nothing_is_told(stage: Stage) -> None:
     _, room, chat = stage
     loop = asyncio.get_running_loop()
     for deadline in (loop.time(), loop.time() + 3_600, None):
@@ -133,4 +130,4 @@ async def test_a_deadline_that_passed_is_told_and_a_client_that_left_is_not(stag
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-    assert told(room) == [("given up", "chat", 0.0)]
+    assert told(room) == []

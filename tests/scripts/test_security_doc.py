@@ -1,6 +1,5 @@
 """What docs/security.md says is shown by a test is shown by one that exists, and no risk is left out."""
 
-import ast
 import re
 from pathlib import Path
 
@@ -10,9 +9,7 @@ NAMED = re.compile(r"`([\w/]+\.py)::(test_\w+)`")
 
 
 def names_in(file: Path) -> set[str]:
-    tree = ast.parse(file.read_text("utf-8"))
-    functions = (ast.FunctionDef, ast.AsyncFunctionDef)
-    return {node.name for node in ast.walk(tree) if isinstance(node, functions)}
+    return set(re.findall(r"^ *(?:async )?def (test_\w+)\(", file.read_text("utf-8"), re.MULTILINE))
 
 
 def test_every_test_that_is_named_exists() -> None:

@@ -29,7 +29,7 @@ _BOOT = (
 )
 _START_S = 60.0  # a busy machine loads the libraries slowly
 # Of waiting for a worker: whoever comes then, and is not in line yet, is told at once to come again.
-_LONG_WAIT_S = 0.5
+_LONG_WAIT_S = 2.0
 _REST_S = (0.5, 1.0, 2.0, 5.0, 15.0)  # pauses between failed starts
 
 Answer = list[list[list[Any]]]  # for each passage its spans' fields, in Span's order
@@ -68,7 +68,9 @@ class AnalyzerPool:
         if not 0 < timeout_s < 60:
             raise ValueError("timeout_s must be between 0 and 60 seconds")
         self._timeout_s = timeout_s
-        self._waiting: asyncio.Queue[_Job] = asyncio.Queue(max_waiting)
+        self._waiting: asyncio.Queue[_Job] = asyncio.Queue()  # of which some may have left
+        self._max_waiting = max_waiting
+        self._in_line = 0
         # One secret for all workers: they must call the same person the same.
         start = Start(names, lists, secrets.token_bytes(16).hex(), spacy_model)
         self._waited_s = 0.0  # by the job that was taken last
@@ -99,17 +101,21 @@ class AnalyzerPool:
             raise MaskingUnavailable("Personal data cannot be looked for: no analyser is running.")
         loop = asyncio.get_running_loop()
         job = _Job(passages, policy, loop.create_future(), loop.time())
+        if self._in_line >= self._max_waiting + len(self._slots):
+            raise _too_many()
+        self._in_line += 1
         try:
             self._waiting.put_nowait(job)
-        except asyncio.QueueFull:
-            raise _too_many() from None
-        try:
             async with asyncio.timeout(2 * self._timeout_s):
                 found = await job.answer
         except TimeoutError:
             if job.taken:
                 raise MaskingUnavailable("The analyser gave no answer in time.") from None
             raise _too_many() from None
+        finally:
+            self._in_line -= 1
+            if not job.taken:
+                job.passages = ()  # until a worker comes upon it, it lies in the line
         return [[_span(fields) for fields in spans] for spans in found]
 
     def _took(self, waited_s: float) -> None:

@@ -7,6 +7,7 @@ from contextlib import AsyncExitStack
 
 import pytest
 
+from gateway.adapters import connection as connection_module
 from gateway.adapters.replica import Probing
 from gateway.adapters.replica_pool import ReplicasPolicy
 from gateway.adapters.replicas import ChatReplicas
@@ -78,6 +79,13 @@ class Setup:
 
 
 Start = Callable[..., Awaitable[Setup]]
+
+
+@pytest.fixture(autouse=True)
+def moment(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A reset is at once, however slow this machine is."""
+    if "dies_of" not in request.node.name and "black_hole_is" not in request.node.name:
+        monkeypatch.setattr(connection_module, "_MOMENT_S", WITHIN_S)
 
 
 @pytest.fixture
@@ -168,7 +176,7 @@ async def test_a_black_hole_is_found_while_its_first_call_waits(start: Start) ->
     assert server.chats == chats
     assert not waiting.done()  # its answer may come yet
     await server.dies()
-    assert await waiting == "BackendUnavailable"
+    assert await waiting == "BackendError"  # it had the request for longer than a moment
 
 
 async def test_who_waits_for_a_silent_servers_model_is_told_when_it_is_left_alone(start: Start) -> None:
@@ -252,6 +260,47 @@ async def test_a_call_whose_time_is_over_before_the_pause_is_not_tried_again(sta
     with urgent(Urgency(Priority.LIVE, loop.time() + 0.005)):
         assert await here.ask() == "BackendUnavailable"
     assert here.told.retries == {}
+
+
+async def kept(here: Setup, count: int) -> None:
+    """So many connections rest at the first server."""
+    (server,) = here.servers
+    server.release.clear()
+    asking = [asyncio.create_task(here.ask()) for _ in range(count)]
+    await here.until(lambda: server.chats == count)
+    server.release.set()
+    assert await asyncio.gather(*asking) == ["ok"] * count
+    server.requests.clear()
+
+
+async def test_a_prompt_that_a_server_dies_of_is_fed_to_it_once(start: Start) -> None:
+    here = await start(FaultyServer(), retry_budget=1.0)
+    (server,) = here.servers
+    await kept(here, 5)
+    for ask in (here.chats.complete(BODY, WITHIN_S), here.read()):
+        server.release.clear()
+        server.fault, before = RESET, server.chats
+        dying = asyncio.create_task(ask)
+        await here.until(lambda before=before: server.chats > before)  # type: ignore[misc]
+        await asyncio.sleep(0.25)  # it works
+        server.release.set()
+        with pytest.raises(BackendError):
+            await dying
+        assert server.chats == before + 1
+        server.fault = "fine"
+    assert here.told.retries == {}
+
+
+async def test_one_that_leaves_at_once_is_asked_twice_however_many_connections_were_kept(
+    start: Start,
+) -> None:
+    here = await start(FaultyServer(), retry_budget=1.0)
+    (server,) = here.servers
+    await kept(here, 5)
+    server.fault = RESET
+    assert await here.ask() == "BackendUnavailable"
+    assert server.chats == 2
+    assert here.told.retries["llm"] == 1
 
 
 @pytest.mark.parametrize("fault", [HALF, HOLE])

@@ -110,16 +110,6 @@ async def test_what_comes_unasked_ends_the_connection() -> None:
 
 
 @on_both_loops
-async def test_a_connection_that_was_closed_while_it_rested_is_replaced_unseen() -> None:
-    server = Server(says(HELLO), says(close=True), says(HELLO))
-    async with talking(server) as wire:
-        assert await asked(wire) == (200, b"hello")
-        assert await asked(wire) == (200, b"hello")
-    assert server.connections == 2
-    assert len(server.requests) == 3
-
-
-@on_both_loops
 async def test_a_fresh_connection_is_not_replaced_and_neither_is_one_that_has_answered_a_byte() -> None:
     server = Server(says(close=True))
     async with talking(server) as wire:

@@ -34,7 +34,11 @@ async def through(pieces: list[bytes], *, show_usage: bool) -> tuple[bytes, Usag
 
     seen = UsageSeen()
     told = [piece async for piece in whole_stream(chunks(), seen, show_usage=show_usage)]
+    assert seen.events == b"".join(told).count(b"\n\n")
     return b"".join(told), seen.usage
+
+
+FIELDS = {"id": "1", "usage": {"prompt_tokens": 7, "completion_tokens": 5}, "choices": []}
 
 
 @given(st.lists(st.integers(0, 500), max_size=12), st.booleans())
@@ -52,6 +56,40 @@ async def test_the_usage_is_seen_and_shown_to_who_asked_however_the_stream_is_cu
 async def test_spaces_in_the_event_hide_nothing() -> None:
     spaced = event(spaced=True, choices=[], usage={"prompt_tokens": 7, "completion_tokens": 5})
     assert await through([SPOKEN, spaced, DONE], show_usage=False) == (SPOKEN + DONE, Usage(7, 5))
+
+
+@pytest.mark.parametrize(
+    "usage",
+    [
+        event(**FIELDS),
+        event(spaced=True, **FIELDS),
+        event(**FIELDS).replace(b":[]", b" : [ ] "),
+        event(**FIELDS).replace(b"data: ", b"data:"),
+        event(**FIELDS, tokens=[{}]),
+    ],
+    ids=["last", "spaced", "wide", "close", "behind"],
+)
+@pytest.mark.parametrize("show_usage", [False, True])
+async def test_however_the_usage_is_written_it_is_seen_at_every_cut(usage: bytes, show_usage: bool) -> None:
+    whole = SPOKEN + usage + DONE
+    kept = whole if show_usage else SPOKEN + DONE
+    for cut in range(len(whole)):
+        assert await through([whole[:cut], whole[cut:]], show_usage=show_usage) == (kept, Usage(7, 5))
+    assert await through([SPOKEN, usage, DONE], show_usage=show_usage) == (kept, Usage(7, 5))
+
+
+async def test_half_an_event_is_not_passed_on() -> None:
+    for end in (None, BackendError("It broke off.")):
+
+        async def chunks(end: BackendError | None = end) -> AsyncIterator[bytes]:
+            yield said("one") + said("two")[:40]
+            if end:
+                raise end
+
+        passed = whole_stream(chunks(), UsageSeen(), show_usage=False)
+        assert await anext(passed) == said("one")
+        with pytest.raises(BackendError):
+            await anext(passed)
 
 
 @pytest.mark.parametrize(

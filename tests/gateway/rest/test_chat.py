@@ -308,9 +308,24 @@ async def test_before_a_json_reply_the_reasoning_stays_prose(start: Callable[...
 async def test_a_stream_that_breaks_ends_with_an_error_event(running: Running) -> None:
     running.upstream.reply = FakeUpstream.streams(chunk("Hel"), cut=True)
     raw = await running.stream()
-    last = json.loads(raw.rstrip().rsplit(b"data: ", 1)[1])
-    assert last["error"]["code"] == "backend_error"
+    assert json.loads(raw.rstrip().rsplit(b"data: ", 1)[1])["error"]["code"] == "backend_error"
     assert DONE not in raw
+
+
+async def test_an_upstream_that_ends_within_an_event_leaves_the_error_readable(running: Running) -> None:
+    for cut in (False, True):
+        running.upstream.reply = FakeUpstream.streams(chunk("one") + chunk("two")[:40], pause_s=0.05, cut=cut)
+        raw = await running.stream()
+        told = [json.loads(part.removeprefix("data: ")) for part in raw.decode().split("\n\n")[:-1]]
+        assert told[0]["choices"][0]["delta"]["content"] == "one"
+        assert [one["error"]["code"] for one in told[1:]] == ["backend_error"]
+
+
+async def test_what_follows_the_end_of_a_stream_is_not_waited_for(running: Running) -> None:
+    running.upstream.reply = running.upstream.hangs(chunk("whole") + DONE)
+    assert text_of(await asyncio.wait_for(running.stream(), 20)) == "whole"
+    running.upstream.reply = FakeUpstream.streams(chunk("whole") + DONE, pause_s=0.05, cut=True)
+    assert text_of(await running.stream()) == "whole"
 
 
 async def test_a_stream_without_done_is_an_error_not_a_short_answer(running: Running) -> None:

@@ -1,7 +1,7 @@
 """How long a caller waits, said by the caller: `X-Request-Timeout`, and `X-Priority`."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
@@ -72,3 +72,23 @@ async def test_urgency_reaches_the_tasks_that_a_request_begins_and_no_others() -
     assert urgency() is USUAL
     assert Urgency(deadline=loop.time() - 1).remaining_s == 0.0
     assert USUAL.remaining_s is None
+
+
+async def test_impatience_is_no_failure_of_the_gateways(running: Running) -> None:
+    running.upstream.reply = running.upstream.hangs()
+    await running.post(CHAT, ASKED, headers={"x-request-timeout": "0.1"})
+    _, told, _ = await running.get("/v1/status")
+    kept = {one["name"]: one["total"] for one in told["slo"]}
+    assert (kept["good_answers"], kept["availability"]) == (0, 0)
+
+
+async def test_it_covers_an_upload(running: Running) -> None:
+    async def trickle() -> AsyncIterator[bytes]:
+        for _ in range(100):
+            yield b"hours,result\n"
+            await asyncio.sleep(0.1)
+
+    headers = {"authorization": f"Bearer {KEY}", "content-type": "text/csv", "x-request-timeout": "0.3"}
+    url = f"{running.url}/v1/datasets?name=exam"
+    async with running.http.post(url, data=trickle(), headers=headers) as response:
+        assert (response.status, (await response.json())["code"]) == (504, "deadline_exceeded")

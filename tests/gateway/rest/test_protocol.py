@@ -1,94 +1,16 @@
 """Connections over raw sockets: what is refused, who is cut off, and that nothing hides behind a request."""
 
 import asyncio
-import socket
-from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, suppress
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from typing import Any
 
 import orjson
 import pytest
-from aiohttp import web
-
-from gateway.rest.entrance import ConnectionBounds
-from gateway.rest.listener import Listener
-from tests.fakes import chunk
-from tests.gateway.conftest import KEY
 
 LAST = b"GET /last HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n"
 GET = b"GET /second HTTP/1.1\r\nhost: x\r\n\r\n"
 HEAD = b"POST /first HTTP/1.1\r\nhost: x\r\n"
 CHUNKED = HEAD + b"transfer-encoding: chunked\r\n\r\n"
-
-
-@dataclass
-class Place:
-    """A listener in front of an application that tells the test what it was asked."""
-
-    asked: list[tuple[str, bytes, dict[bytes, bytes]]] = field(default_factory=list)
-    refused: list[str] = field(default_factory=list)
-    answer: Callable[[Any], Any] | None = None  # how it answers instead of at once
-    early: bool = False  # it answers before it has read the body
-    ended: asyncio.Event = field(default_factory=asyncio.Event)
-    port: int = 0
-
-    async def app(self, scope: Any, receive: Any, send: Any) -> None:
-        try:
-            if self.early:
-                nothing = [(b"content-length", b"0")]
-                await send({"type": "http.response.start", "status": 401, "headers": nothing})
-                await send({"type": "http.response.body", "body": b""})
-                return
-            body, more = b"", True
-            while more:
-                message = await receive()
-                if message["type"] == "http.disconnect":
-                    return
-                body, more = body + message["body"], message["more_body"]
-            self.asked.append((scope["path"], body, dict(scope["headers"])))
-            if self.answer is not None:
-                await self.answer(send)
-                return
-            await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"2")]})
-            await send({"type": "http.response.body", "body": b"ok"})
-        finally:
-            self.ended.set()
-
-    @property
-    def paths(self) -> list[str]:
-        return [path for path, _, _ in self.asked]
-
-    async def talk(self, *sent: bytes) -> bytes:
-        """All that is answered, up to the end of the connection."""
-        reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
-        try:
-            async with asyncio.timeout(30):
-                for part in sent:
-                    writer.write(part)
-                    with suppress(ConnectionError):
-                        await writer.drain()
-                    await asyncio.sleep(0.01)
-                return await reader.read()
-        finally:
-            writer.close()
-
-
-@pytest.fixture
-async def place() -> AsyncIterator[Callable[..., Any]]:
-    async with AsyncExitStack() as stack:
-
-        async def start(**bounds: Any) -> Place:
-            place = Place()
-            listener = Listener(
-                place.app, ConnectionBounds(**{"keep_alive_s": 0.3, **bounds}), place.refused.append
-            )
-            place.port = await listener.open("127.0.0.1", 0)
-            stack.push_async_callback(listener.cut)
-            stack.push_async_callback(listener.close)
-            return place
-
-        yield start
 
 
 def statuses(answered: bytes) -> list[int]:
@@ -294,89 +216,3 @@ async def test_an_answer_before_the_whole_body_is_the_last_one(place: Callable[.
     assert statuses(answered) == [401]
     assert b"connection: close" in answered
     assert statuses(await here.talk(HEAD + b"content-length: 3\r\n\r\nabc", GET + LAST)) == [401] * 3
-
-
-async def test_who_takes_nothing_of_an_answer_is_cut_off_and_its_request_ends(
-    place: Callable[..., Any],
-) -> None:
-    here = await place(write_timeout_s=0.3, keep_alive_s=20)
-
-    async def floods(send: Any) -> None:
-        await send({"type": "http.response.start", "status": 200, "headers": []})
-        while True:
-            await send({"type": "http.response.body", "body": b"x" * 65_536, "more_body": True})
-            await asyncio.sleep(0)
-            if here.refused:
-                return
-
-    here.answer = floods
-    _, writer = await asyncio.open_connection("127.0.0.1", here.port, limit=1024)
-    writer.write(GET)
-    await asyncio.wait_for(here.ended.wait(), 30)
-    assert here.refused == ["stalled"]
-    writer.transport.abort()
-
-
-async def test_an_answer_that_nobody_takes_does_not_hold_a_connection_that_is_over(
-    place: Callable[..., Any],
-) -> None:
-    """More than the kernel keeps, and less than what would pause the application."""
-    here = await place(write_timeout_s=0.3, keep_alive_s=0.2)
-    filled = asyncio.Event()
-
-    async def answers(send: Any) -> None:
-        await send({"type": "http.response.start", "status": 200, "headers": []})
-        transport = send.__self__.transport
-        while not transport.get_write_buffer_size():
-            await send({"type": "http.response.body", "body": b"x" * 4_096, "more_body": True})
-        assert not send.__self__.flow.write_paused
-        await send({"type": "http.response.body", "body": b""})
-        filled.set()
-
-    here.answer = answers
-    with socket.socket() as client:
-        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
-        client.setblocking(False)
-        await asyncio.get_running_loop().sock_connect(client, ("127.0.0.1", here.port))
-        await asyncio.get_running_loop().sock_sendall(client, GET)
-        async with asyncio.timeout(30):
-            await filled.wait()
-            assert here.refused == []
-            while here.refused != ["stalled"]:
-                await asyncio.sleep(0.01)
-
-
-async def test_a_client_that_reads_nothing_gives_its_place_at_the_model_back(
-    start: Callable[..., Any],
-) -> None:
-    """Through the door: the stream's task is cancelled, and with it the call of the model server."""
-    running = await start()
-    left = asyncio.Event()
-
-    async def pours(request: web.Request, _: Any) -> web.StreamResponse:
-        response = web.StreamResponse(headers={"content-type": "text/event-stream"})
-        await response.prepare(request)
-        try:
-            while True:
-                await response.write(chunk("x" * 10_000))
-        finally:
-            left.set()
-
-    running.upstream.reply = pours
-    refused: list[str] = []
-    listener = Listener(running.services.app, ConnectionBounds(write_timeout_s=0.3), refused.append)
-    body = orjson.dumps({"model": "tiny", "stream": True, "messages": [{"role": "user", "content": "hi"}]})
-    head = b"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\nauthorization: Bearer %s\r\n" % KEY.encode()
-    try:
-        _, writer = await asyncio.open_connection(
-            "127.0.0.1", await listener.open("127.0.0.1", 0), limit=1024
-        )
-        writer.write(head + b"content-length: %d\r\n\r\n" % len(body) + body)
-        await asyncio.wait_for(left.wait(), 30)
-        assert refused == ["stalled"]
-        writer.transport.abort()
-        async with asyncio.timeout(30):
-            await listener.drained()
-    finally:
-        await listener.close()
-        await listener.cut()

@@ -154,8 +154,8 @@ async def test_a_key_is_asked_for_before_a_message_is_read(start: Callable[..., 
     place = await start()
 
     async def chunks() -> AsyncIterator[data.UploadDatasetRequest]:
-        while True:
-            yield data.UploadDatasetRequest(chunk=b"x" * 2 * MOST)
+        yield data.UploadDatasetRequest(chunk=b"x" * 2 * MOST)
+        await asyncio.Event().wait()  # a write when the call ends is an error of the client's own
 
     for metadata in ((), (("authorization", "Bearer wrong"),), (("authorization", "Basic key"),)):
         code, told = await refusal(place.upload(chunks(), metadata=metadata))
@@ -264,7 +264,8 @@ async def test_silent_callers_without_a_key_leave_the_others_their_places(start:
     assert await check(b"") == b""
     silent.end()
     codes = [await call.code() for call in calls]
-    assert codes.count(grpc.StatusCode.DEADLINE_EXCEEDED) == 5  # the call of check took a place too
+    # The call of check took a place too; who gave way for it may have been ended before.
+    assert codes.count(grpc.StatusCode.DEADLINE_EXCEEDED) in (4, 5)
 
 
 async def test_a_deadline_ends_the_work(start: Callable[..., Any]) -> None:

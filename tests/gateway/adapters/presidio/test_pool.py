@@ -128,11 +128,14 @@ async def test_too_many_waiting_requests_are_refused() -> None:
         assert isinstance(outcome, MaskingUnavailable | Overloaded)
 
 
-async def test_who_comes_while_others_wait_long_is_refused_at_once(pool: AnalyzerPool) -> None:
+async def test_who_comes_while_others_wait_long_is_refused_at_once(
+    pool: AnalyzerPool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.adapters.presidio.pool._LONG_WAIT_S", 0.2)
     [pid] = pool.worker_pids()
     os.kill(pid, signal.SIGSTOP)
     in_line = [asyncio.create_task(spans(pool, f"a{i}@example.com")) for i in range(200)]
-    await asyncio.sleep(0.7)
+    await asyncio.sleep(0.3)
     os.kill(pid, signal.SIGCONT)
     await asyncio.gather(*in_line[:2])  # the second one had waited
     assert not in_line[-1].done()
@@ -140,6 +143,23 @@ async def test_who_comes_while_others_wait_long_is_refused_at_once(pool: Analyze
         await spans(pool, "late@example.com")
     assert all(await asyncio.gather(*in_line))
     assert await spans(pool, "late@example.com") == [[(0, 16, "EMAIL")]]
+
+
+async def test_those_who_left_take_nobodys_place_in_the_line() -> None:
+    pool = AnalyzerPool(names=False, max_waiting=2, timeout_s=5)
+    await pool.start()
+    [pid] = pool.worker_pids()
+    os.kill(pid, signal.SIGSTOP)
+    left = [asyncio.create_task(spans(pool, "gone")) for _ in range(3)]
+    await asyncio.sleep(0.05)
+    for one in left:
+        one.cancel()
+    await asyncio.wait(left)
+    honest = [asyncio.create_task(spans(pool, "a@example.com")) for _ in range(2)]
+    await asyncio.sleep(0.05)
+    os.kill(pid, signal.SIGCONT)
+    assert await asyncio.gather(*honest) == [[[(0, 13, "EMAIL")]]] * 2
+    await pool.close()
 
 
 @shares_the_loop
