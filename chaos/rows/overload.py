@@ -16,7 +16,8 @@ async def overload(stage: Stage, row: Row) -> None:
     loop = asyncio.get_running_loop()
     upstream = await stage.upstream()
     capacity = await stage.capacity(upstream)
-    gateway = await stage.running_gateway(upstream)
+    # The default, 2, holds the median within twice the unloaded; here it is the slowest of a hundred.
+    gateway = await stage.running_gateway(upstream, ADAPTIVE_TOLERANCE="1.5")
     choose = stage.client(gateway)
     await Load(asks.chat, 20, choose, seed=9).run(2.0)
     await asyncio.sleep(1.0)
