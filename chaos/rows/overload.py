@@ -8,7 +8,9 @@ from chaos.load import Load
 from chaos.stage import Stage
 from chaos.verdict import Row
 
-_RAMP_S = 1.0  # until a limit that has never seen load has seen some
+_RAMP_S = (
+    3.0  # in which a limit that begins at 64 is found: the queue of the first second has to be worked off
+)
 
 
 async def overload(stage: Stage, row: Row) -> None:

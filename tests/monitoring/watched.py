@@ -129,6 +129,7 @@ class Day:
         assert (await running.chat(f"Anna {n}"))[0] == 503
         running.analyzer.error = None
         await self._shed()
+        await self._stammer()
         async with RpcClient.at(self._target, "wrong") as client:
             try:
                 await client.classes()
@@ -136,6 +137,14 @@ class Day:
                 raise
             except Exception:  # noqa: BLE001 - a refusal, in the tests' own words
                 pass
+
+    async def _stammer(self) -> None:
+        """What is no HTTP."""
+        host, port = self._running.url.removeprefix("http://").split(":")
+        reader, writer = await asyncio.open_connection(host, int(port))
+        writer.write(b"GET / HTTP/1.1\r\n\r\n")
+        assert (await reader.read()).startswith(b"HTTP/1.1 400 ")
+        writer.close()
 
     async def _shed(self) -> None:
         """As many chats as there are places, and one more."""
