@@ -140,8 +140,11 @@ class AdaptiveLimit:
         bearable = crowd * self._aim / found.value
         if found.value > self._aim and bearable < self._limit and crowd > self._least:
             self._limit = max(self._least, self._limit + _CUT * (bearable - self._limit))
-        elif bearable > self._limit:
-            self._limit = min(self._most, bearable, self._limit + sqrt(self._limit))
+        else:
+            if found.value <= (1 + self._aim) / 2:
+                bearable = max(bearable, crowd + 1)  # a fifth more than four is four again
+            if bearable > self._limit:
+                self._limit = min(self._most, bearable, self._limit + sqrt(self._limit))
         is_full = crowd >= _FULL * self._limit
         if is_full or found.value > self._aim:
             self._calm_since = now

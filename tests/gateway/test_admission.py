@@ -93,6 +93,15 @@ def test_another_mix_of_short_and_long_answers_never_makes_the_limit_fall(
     assert len(told.refused) <= 0.05 * len(told.done) + 5
 
 
+@pytest.mark.parametrize("tolerance", [1.3, 1.5, 2.0, 3.0])
+def test_from_the_floor_it_comes_back_to_what_the_server_has(tolerance: float) -> None:
+    limit = AdaptiveLimit(256, 4, tolerance, 0.0)
+    for second in range(30):
+        limit.dropped(second - 30.0, second - 29.5)
+    told = simulated(limit, 16, always(0.05), 2 * 16 / 0.05, 30)
+    assert told.rate(15, 30) >= 0.9 * 16 / 0.05
+
+
 def test_hiccups_of_a_server_that_has_room_refuse_hardly_anybody() -> None:
     def time(chance: random.Random, now: float, taken: int) -> float:
         return 0.05 * chance.lognormvariate(0, 0.5) * (5 if chance.random() < 0.03 else 1)
