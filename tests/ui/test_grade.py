@@ -124,7 +124,8 @@ def test_a_grade_is_asked_for_with_what_was_typed_and_shown_with_its_evidence(
     assert '<mark class="masked" title="PERSON">&lt;PERSON_1_ab3de&gt;</mark>' in shown
     assert "<td>Person</td>" in shown
     assert "<b>" not in shown
-    assert any("essay@1" in one.value.replace("\\", "") for one in drawn.caption)
+    # With a sign in it that nobody sees, or it would be a link to write a letter to.
+    assert any("essay@1" in one.value.replace("\\", "").replace("\u2060", "") for one in drawn.caption)
     assert drawn.code[0].value.startswith(f"curl {gateway.url}/v1/models/grader-llm:predict")
     assert KEY not in "".join(str(one.proto) for one in drawn.main)
 
