@@ -50,10 +50,9 @@ class Answering:
         if self._analyzer is not None:
             # Never the same words: what was found in a text before is remembered.
             await self._analyzer.analyze([Passage(f"ready? {time.monotonic_ns()}")], self._policy)
-        if self._backend.at_work(_RECENTLY_S):
-            await self._backend.alive(_ALIVE_S)
-            return
         await self._backend.alive(_ALIVE_S)  # of one that is silent the token is not waited for
+        if self._backend.at_work(_RECENTLY_S):
+            return
         model = await self._backend.served_model()
         question = orjson.dumps({"model": model.name, **_QUESTION})
         await self._backend.complete(question, _TIMEOUT_S)
