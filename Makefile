@@ -10,8 +10,10 @@ TAGGER_TESTS = tests/name_tagger
 RAY_TESTS = tests/ray
 WORKER_TESTS = tests/worker
 UI_TESTS = tests/ui
+SHIP_TESTS = tests/ship
 ELSEWHERE = --ignore=$(LOCAL_MODEL_TESTS) --ignore=$(EMBEDDINGS_TESTS) --ignore=$(TRAINING_TESTS) \
-  --ignore=$(RAY_TESTS) --ignore=$(UI_TESTS) --ignore=$(WORKER_TESTS) --ignore=$(TAGGER_TESTS)
+  --ignore=$(RAY_TESTS) --ignore=$(UI_TESTS) --ignore=$(WORKER_TESTS) --ignore=$(TAGGER_TESTS) \
+  --ignore=$(SHIP_TESTS)
 # DVC runs the stages' `python`: the training environment's.
 DVC = PATH="$(CURDIR)/.venv-embeddings-train/bin:$$PATH" dvc
 TYPED = bot chaos gateway embeddings ui fraud monitoring name_tagger llm_server/__main__.py llm_server/plan.py scripts
@@ -25,21 +27,23 @@ help:  ## show this
 run:  ## install what is needed, start the models and the gateway; Ctrl-C stops all
 	@$(PYTHON) -m scripts.run
 
-test:  ## install what is needed, run every test: fast, worker, dashboard, embeddings, training, local model, the real vLLM
-	@$(BOOTSTRAP) dev worker ui embeddings embeddings-train llm llm-train
-	@echo "== 1/7 fast tests"
+test:  ## install what is needed, run every test: fast, worker, dashboard, embeddings, training, what ships, local model, the real vLLM
+	@$(BOOTSTRAP) dev worker ui embeddings embeddings-train ship llm llm-train
+	@echo "== 1/8 fast tests"
 	@$(PY) -m pytest $(ELSEWHERE) -m "not e2e and not integration"
-	@echo "== 2/7 tests of the training worker, and of batch grading on Ray"
+	@echo "== 2/8 tests of the training worker, and of batch grading on Ray"
 	@.venv-worker/bin/python -m pytest $(RAY_TESTS) $(WORKER_TESTS)
-	@echo "== 3/7 tests of the dashboard"
+	@echo "== 3/8 tests of the dashboard"
 	@.venv-ui/bin/python -m pytest $(UI_TESTS)
-	@echo "== 4/7 tests of the embeddings service"
+	@echo "== 4/8 tests of the embeddings service"
 	@.venv-embeddings/bin/python -m pytest $(EMBEDDINGS_TESTS)
-	@echo "== 5/7 tests of the training of the embeddings service's models and of the name tagger"
+	@echo "== 5/8 tests of the training of the embeddings service's models and of the name tagger"
 	@.venv-embeddings-train/bin/python -m pytest $(TRAINING_TESTS) $(TAGGER_TESTS)
-	@echo "== 6/7 tests of the small local model"
+	@echo "== 6/8 tests of what ships: images, compose file, chart, documentation"
+	@.venv-ship/bin/python -m pytest $(SHIP_TESTS) -m "not engine"
+	@echo "== 7/8 tests of the small local model"
 	@.venv-train/bin/python -m pytest $(LOCAL_MODEL_TESTS) -m "not e2e"
-	@echo "== 7/7 end to end, with the real vLLM"
+	@echo "== 8/8 end to end, with the real vLLM"
 	@$(PY) -m pytest $(ELSEWHERE) -m e2e
 
 test-fast:  ## only the fast tests: no model server
@@ -120,5 +124,5 @@ lock:  ## compile the hash-pinned requirement sets; `make lock UPGRADE=1` renews
 	@$(PYTHON) -m scripts.lock $(if $(UPGRADE),--upgrade)
 
 clean:  ## remove the environments and caches; .env, state/ and downloaded models stay
-	rm -rf .venv .venv-uv .venv-ui .venv-vllm .venv-train .venv-embeddings .venv-embeddings-train .venv-worker .mypy_cache .ruff_cache .pytest_cache .hypothesis \
+	rm -rf .venv .venv-uv .venv-ui .venv-vllm .venv-train .venv-embeddings .venv-embeddings-train .venv-ship .venv-worker .mypy_cache .ruff_cache .pytest_cache .hypothesis \
 	  .import_linter_cache .cache

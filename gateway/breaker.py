@@ -67,6 +67,8 @@ class Passage:
     trial: bool  # the one that passes a half-open breaker
 
 
+# A call to a server that fails its calls fails soon, as a rule; one that lasts is an answer being written.
+_PATIENCE_S = 0.5
 _MOST_REMEMBERED = 1000  # outcomes within the window, and with them the memory: 100 bytes each
 
 
@@ -81,7 +83,7 @@ class Breaker:
         self._epoch = 0
         self._until = 0.0  # while open: when one may pass
         self._away = False  # while open: the last probe found nobody
-        self._trial = False  # while half open: the one is under way
+        self._trial_since: float | None = None  # while half open: the one is under way
         self._open_s = policy.open_s
         self._closed_at: float | None = None  # None: it was never open
         self._forget_calls()
@@ -105,7 +107,7 @@ class Breaker:
 
     def passes(self, now: float) -> bool:
         """Whether a call may be made now."""
-        return not self._open or (self.standing(now) is Standing.HALF_OPEN and not self._trial)
+        return not self._open or (self.standing(now) is Standing.HALF_OPEN and self._trial_since is None)
 
     def begin(self, now: float) -> Passage | None:
         """Leave for a call, whose end must be told; None: it may not be made."""
@@ -113,7 +115,7 @@ class Breaker:
             return Passage(self._epoch, trial=False)
         if not self.passes(now):
             return None
-        self._trial = True
+        self._trial_since = now
         return Passage(self._epoch, trial=True)
 
     def end(self, passage: Passage, outcome: Outcome, now: float) -> None:
@@ -122,7 +124,7 @@ class Breaker:
         if passage.epoch != self._epoch:
             return
         if passage.trial:
-            self._trial = False
+            self._trial_since = None
             if outcome is Outcome.WELL:
                 self._close(now)
             elif outcome is not Outcome.NOTHING:
@@ -141,7 +143,7 @@ class Breaker:
 
     def probed(self, now: float, *, answered: bool) -> None:
         """A probe is over. Of a server that was away it closes the breaker at once; of one that answers
-        probes and fails its calls, when the time is over: the probe is then the one that passes."""
+        probes and fails its calls, when the call that tries it lasts, or nobody wants to try."""
         if not self._open:
             self._silent = 0 if answered else self._silent + 1
             if self._silent >= self._policy.silent:
@@ -149,7 +151,7 @@ class Breaker:
                 self._away = True
         elif not answered:
             self._away = True
-        elif self._away or now >= self._until:
+        elif self._away or now >= max(self._until, self._trial_since or 0.0) + _PATIENCE_S:
             self._close(now)
             # It answers probes, which says little of its calls: the first one that fails opens again.
             self._failures = self._policy.failures - 1
@@ -173,12 +175,12 @@ class Breaker:
         policy = self._policy
         soon = self._open or (self._closed_at is not None and now < self._closed_at + policy.window_s)
         self._open_s = min(policy.open_max_s, self._open_s * 2) if soon else policy.open_s
-        self._open, self._away, self._trial = True, False, False
+        self._open, self._away, self._trial_since = True, False, None
         self._until = now + self._open_s * (0.5 + 0.5 * self._chance())
         self._epoch += 1
 
     def _close(self, now: float) -> None:
-        self._open, self._away, self._trial = False, False, False
+        self._open, self._away, self._trial_since = False, False, None
         self._closed_at = now
         self._epoch += 1
         self._forget_calls()

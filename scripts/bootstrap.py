@@ -52,6 +52,7 @@ TRAIN = Environment(
 EMBEDDINGS = Environment(".venv-embeddings", "requirements/embeddings.txt", "embeddings service", 1.0)
 WORKER = Environment(".venv-worker", "requirements/worker.txt", "training worker", 3.0)
 UI = Environment(".venv-ui", "requirements/ui.txt", "dashboard", 1.5)
+SHIP = Environment(".venv-ship", "requirements/ship.txt", "linters of images, charts and docs", 1.0)
 EMBEDDINGS_TRAIN = Environment(
     ".venv-embeddings-train",
     "requirements/embeddings-train.txt",
@@ -59,7 +60,7 @@ EMBEDDINGS_TRAIN = Environment(
     4.0,
     cpu_torch=True,
 )
-NAMES = ("dev", "worker", "embeddings", "embeddings-train", "ui", "llm", "llm-train")
+NAMES = ("dev", "worker", "embeddings", "embeddings-train", "ui", "ship", "llm", "llm-train")
 
 
 def environment(name: str) -> Environment:
@@ -72,6 +73,7 @@ def environment(name: str) -> Environment:
         "embeddings-train": EMBEDDINGS_TRAIN,
         "llm-train": TRAIN,
         "ui": UI,
+        "ship": SHIP,
     }
     return made[name]
 

@@ -38,12 +38,28 @@ SETS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     ),
     "ui": (("ui", "ui-test"), (*LINUX, "--constraint", "requirements/worker.txt")),
     "bot": (("bot",), (*ANYWHERE, "--constraint", "requirements/dev.txt")),
+    # What the images install: the pins that were tested, without the tests' packages.
+    "worker-image": (("gateway", "worker"), (*LINUX, "--constraint", "requirements/worker.txt")),
+    "embeddings-image": (
+        ("embeddings",),
+        (
+            *LINUX,
+            "--constraint",
+            "requirements/embeddings.txt",
+            "--overrides",
+            "requirements/embeddings.overrides",
+        ),
+    ),
+    "ui-image": (("ui",), (*LINUX, "--constraint", "requirements/ui.txt")),
+    "ship": (("ship",), LINUX),
     "llm-cpu": (("llm-cpu",), (*LINUX, "--overrides", "requirements/llm-cpu.overrides")),
     "llm-gpu": (("llm-gpu",), LINUX),
     "llm-train": (("llm-train",), LINUX),
     # What is trained is served: the pins of the service win.
     "embeddings-train": (("embeddings-train",), (*LINUX, "--constraint", "requirements/embeddings.txt")),
 }
+# KServe's types ask for an older protobuf than our generated code, which is not imported beside them.
+UNCONSTRAINED = frozenset({"ship"})
 CPU_TORCH = frozenset({"llm-cpu", "llm-train", "embeddings-train"})
 
 
@@ -52,7 +68,9 @@ def compile_set(uv: Path, name: str, *, upgrade: bool) -> None:
     command = [str(uv), "pip", "compile", "pyproject.toml", "--quiet", "--python-version", "3.11"]
     for extra in extras:
         command += ["--extra", extra]
-    command += ["--constraint", "requirements/constraints.in", *options]
+    if name not in UNCONSTRAINED:
+        command += ["--constraint", "requirements/constraints.in"]
+    command += options
     command += ["--generate-hashes", "--no-emit-index-url", "--no-emit-find-links"]
     command += ["--custom-compile-command", "make lock", "--output-file", f"requirements/{name}.txt"]
     if name in CPU_TORCH:

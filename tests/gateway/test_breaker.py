@@ -135,12 +135,24 @@ def test_two_silent_probes_open_it_and_the_first_that_is_answered_closes_it() ->
 
 def test_a_server_that_answers_probes_only_is_closed_on_probation() -> None:
     one = fallen()
-    one.probed(0.5, answered=True)
-    assert one.is_open  # it answered probes before, too
     one.probed(1.0, answered=True)
-    assert not one.is_open
-    call(one, Outcome.FAILED, 1.0)
-    assert one.wait_s(1.0) == pytest.approx(2.0)
+    assert one.is_open  # it answered probes before, too: a call shall try it
+    one.probed(1.5, answered=True)
+    assert not one.is_open  # nobody called
+    call(one, Outcome.FAILED, 1.5)
+    assert one.wait_s(1.5) == pytest.approx(2.0)
+
+
+def test_while_a_call_tries_a_server_others_wait_only_until_it_lasts() -> None:
+    one = fallen()
+    trial = one.begin(1.0)
+    assert trial is not None
+    one.probed(1.4, answered=True)
+    assert one.begin(1.4) is None  # it may still fail, and then others would have too
+    one.probed(1.5, answered=True)
+    assert one.begin(1.5) is not None
+    one.end(trial, Outcome.WELL, 9.0)
+    assert one.standing(9.0) is Standing.CLOSED
 
 
 @pytest.mark.parametrize(
