@@ -29,15 +29,17 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
 
 
 def _time(text: str) -> datetime:
-    found = datetime.fromisoformat(text)
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError("a time of ISO 8601: 2026-05-01") from None
     return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
 
 
 def _limit(text: str) -> int:
-    limit = int(text)
-    if limit < 1:
-        raise ValueError
-    return limit
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError("a whole number above zero")
+    return int(text)
 
 
 def _audit(options: argparse.Namespace, settings: Settings) -> int:

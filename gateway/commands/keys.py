@@ -83,10 +83,9 @@ def _limit_from(least: int) -> Callable[[str], int | None]:
     def number(text: str) -> int | None:
         if text == "default":
             return None
-        found = int(text)
-        if not least <= found <= _MOST:
-            raise ValueError
-        return found
+        if not text.isdecimal() or not least <= int(text) <= _MOST:
+            raise argparse.ArgumentTypeError(f"a whole number from {least} to {_MOST}, or default")
+        return int(text)
 
     return number
 

@@ -248,9 +248,10 @@ class _Answer:
         if self._is_whole:
             return
         if exchange.status:
-            told = (error, exchange.method, exchange.path, exchange.request_id)
-            event = error_event(*told) if exchange.stream else b""
-            await self._send({"type": "http.response.body", "body": event, "more_body": False})
+            # What is no stream of events has no way to say it: left without its end, it does not look whole.
+            if exchange.stream:
+                event = error_event(error, exchange.method, exchange.path, exchange.request_id)
+                await self._send({"type": "http.response.body", "body": event, "more_body": False})
             return
         status, headers, body = error_response(error, exchange.method, exchange.path, exchange.request_id)
         await self({"type": "http.response.start", "status": status, "headers": headers})

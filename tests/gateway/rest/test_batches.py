@@ -17,6 +17,8 @@ import pytest
 from aiohttp import web
 
 from gateway.adapters.keyring import add_key
+from gateway.batch import desk
+from gateway.batch.desk import result_lines
 from gateway.domain import Role
 from tests.fakes import FakeAnalyzer, completion
 from tests.gateway.batch.model import Model, environment
@@ -232,6 +234,27 @@ async def served(model: Model, folder: Path) -> AsyncIterator[tuple[asyncio.subp
         if process.returncode is None:
             process.send_signal(signal.SIGTERM)
             await process.wait()
+
+
+async def test_results_that_break_off_do_not_look_whole(
+    start: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    running = await start()
+    running.upstream.reply = said
+    _, batch, _ = await running.post(BATCHES, {"requests": [request("a"), request("b")], "grader": "llm"})
+    await over(running, batch["id"])
+    pages = []
+
+    def broken(*told: Any) -> bytes:
+        pages.append(told)
+        if len(pages) == 2:
+            raise LookupError  # as nobody has foreseen
+        return result_lines(*told)
+
+    monkeypatch.setattr(desk, "_PAGE", 1)
+    monkeypatch.setattr(desk, "result_lines", broken)
+    with pytest.raises(aiohttp.ClientPayloadError):
+        await results(running, batch["id"])
 
 
 async def test_a_killed_gateways_batch_is_ended_by_the_next_one(tmp_path: Path) -> None:
