@@ -13,7 +13,7 @@ from gateway.adapters.vllm import VLLM
 from gateway.breaker import BreakerPolicy
 from gateway.domain import Server
 from gateway.health import ReplicaSeen
-from gateway.settings import Settings
+from gateway.settings import Settings, addresses_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +35,7 @@ class Backends:
 
 
 def backends_of(settings: Settings, traces: Traces, metrics: Metrics) -> Backends:
-    """Make them inside the running loop. Raises ValueError for an address that is none, and
-    where there is no model server."""
+    """Make them inside the running loop."""
     policy = ReplicasPolicy(
         BreakerPolicy(settings.breaker_failures, settings.breaker_open_s, settings.breaker_open_max_s),
         Probing(settings.probe_every_s, settings.probe_timeout_s),
@@ -52,10 +51,8 @@ def backends_of(settings: Settings, traces: Traces, metrics: Metrics) -> Backend
             max_connections=settings.max_in_flight,
             trace=traces.headers,
         )
-        for url in _addresses(settings.llm_url)
+        for url in addresses_of(settings.llm_url)
     ]
-    if not llm:
-        raise ValueError("LLM_URL names no server.")
     embeddings = [
         Embeddings(
             url,
@@ -64,13 +61,9 @@ def backends_of(settings: Settings, traces: Traces, metrics: Metrics) -> Backend
             max_connections=settings.max_in_flight,
             trace=traces.headers,
         )
-        for url in _addresses(settings.embeddings_url)
+        for url in addresses_of(settings.embeddings_url)
     ]
     return Backends(
         ChatReplicas(llm, policy, metrics),
         EmbedderReplicas(embeddings, policy, metrics) if embeddings else None,
     )
-
-
-def _addresses(listed: str) -> list[str]:
-    return [one.strip() for one in listed.split(",") if one.strip()]

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic import Field, SecretStr, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from gateway.adapters import artifact_policy
@@ -253,6 +253,14 @@ class Settings(BaseSettings):
             raise ValueError("must be http://HOST:PORT or https://HOST:PORT, with a path or none")
         return value
 
+    @field_validator("llm_url", "embeddings_url")
+    @classmethod
+    def addresses(cls, value: str, info: ValidationInfo) -> str:
+        listed = addresses_of(value)
+        if not all(map(_is_http, listed)) or (info.field_name == "llm_url" and not listed):
+            raise ValueError("must be http://HOST:PORT or https://HOST:PORT, of several servers by commas")
+        return value
+
     @field_validator("grade_routes")
     @classmethod
     def known_routes(cls, value: str) -> str:
@@ -317,6 +325,10 @@ class Settings(BaseSettings):
                 "needs another (or ALLOW_DEMO_KEY=true on a closed network)"
             )
         return self
+
+
+def addresses_of(listed: str) -> list[str]:
+    return [one.strip() for one in listed.split(",") if one.strip()]
 
 
 def _is_http(address: str) -> bool:

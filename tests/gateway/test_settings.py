@@ -66,6 +66,18 @@ def test_addresses_are_of_http(name: str) -> None:
             Settings(**{name: address})
 
 
+@pytest.mark.parametrize("name", ["llm_url", "embeddings_url"])
+def test_servers_are_addresses_by_commas(name: str) -> None:
+    listed = "http://127.0.0.1:8000, https://llm.example.org/v1"
+    assert getattr(Settings(**{name: listed}), name) == listed
+    for address in ADDRESSES:
+        with pytest.raises(ValidationError, match="of several servers by commas"):
+            Settings(**{name: f"http://127.0.0.1:8000,{address}"})
+    assert Settings(embeddings_url="").embeddings_url == ""
+    with pytest.raises(ValidationError):
+        Settings(llm_url=" , ")
+
+
 FLOATS = [name for name, field in Settings.model_fields.items() if field.annotation is float]
 
 
