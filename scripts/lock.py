@@ -39,7 +39,10 @@ SETS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "ui": (("ui", "ui-test"), (*LINUX, "--constraint", "requirements/worker.txt")),
     "bot": (("bot",), (*ANYWHERE, "--constraint", "requirements/dev.txt")),
     # What the images install: the pins that were tested, without the tests' packages.
-    "worker-image": (("gateway", "worker"), (*LINUX, "--constraint", "requirements/worker.txt")),
+    "worker-image": (
+        ("gateway", "worker", "ray-cluster"),
+        (*LINUX, "--constraint", "requirements/worker.txt"),
+    ),
     "embeddings-image": (
         ("embeddings",),
         (

