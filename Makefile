@@ -16,10 +16,12 @@ ELSEWHERE = --ignore=$(LOCAL_MODEL_TESTS) --ignore=$(EMBEDDINGS_TESTS) --ignore=
   --ignore=$(SHIP_TESTS)
 # DVC runs the stages' `python`: the training environment's.
 DVC = PATH="$(CURDIR)/.venv-embeddings-train/bin:$$PATH" dvc
+# Of whoever asks a deployed gateway: never an argument, which others on the machine can read.
+TOKEN_OR_KEY = "$${TOKEN:-$${AUTH_TOKEN:-$${API_KEY:-$$(sed -n 's/^API_KEY=//p' .env 2>/dev/null)}}}"
 TYPED = bot chaos gateway embeddings ui fraud monitoring name_tagger llm_server/__main__.py llm_server/plan.py scripts
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-fast check format data train evaluate fraud golden bench bench-pii bench-grading chaos load audit lock clean
+.PHONY: help run test test-fast check format data train evaluate fraud golden bench bench-pii bench-grading chaos load smoke integration images image-sizes audit docs lock up down test-compose minikube minikube-down clean
 
 help:  ## show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -60,6 +62,8 @@ check:  ## format, lint, types, imports, house rules: exactly what CI checks
 	$(PY) -m scripts.protos --check
 	$(PY) -m monitoring.dashboard --check
 	.venv/bin/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	.venv/bin/check-jsonschema --builtin-schema vendor.github-actions .github/actions/*/action.yml
+	.venv/bin/check-jsonschema --builtin-schema vendor.compose-spec compose/compose.yml compose/gpu.yml compose/clearml.yml
 	$(PY) -m pre_commit validate-config
 
 format:  ## put the code in order
@@ -116,12 +120,50 @@ load:  ## Locust against URL: PROFILE=steady|spike|malformed|huge|dialogue|mixed
 	$(PY) -m tests.load --profile $(or $(PROFILE),steady) $(if $(URL),--url $(URL)) $(if $(SLO),--slo $(SLO)) \
 	  $(if $(RPC),--rpc $(RPC)) $(if $(USERS),--users $(USERS)) $(if $(RUN_TIME),--run-time $(RUN_TIME))
 
+smoke:  ## does the gateway at URL answer as it should? TOKEN, else API_KEY of .env; WAIT=s for a cold start, RPC=host:port, REQUIRE="fraud rpc"
+	@export AUTH_TOKEN=$(TOKEN_OR_KEY); \
+	$(PYTHON) -m scripts.smoke $(if $(URL),--url $(URL)) $(if $(RPC),--rpc $(RPC)) $(if $(WAIT),--wait $(WAIT)) \
+	  $(if $(WITHIN),--within $(WITHIN)) $(if $(JSON),--json) $(foreach check,$(REQUIRE),--require $(check))
+
+integration:  ## contract tests of the gateway at URL or MODEL_ENDPOINT, with TOKEN or AUTH_TOKEN; MODEL_ENDPOINT_KIND=llm|embeddings: a bare service
+	@$(BOOTSTRAP) dev
+	@export AUTH_TOKEN=$(TOKEN_OR_KEY) MODEL_ENDPOINT=$(or $(MODEL_ENDPOINT),$(URL),http://127.0.0.1:38300); \
+	$(PY) -m pytest -m integration
+
+images:  ## build the images, docs/images.md; NAME="gateway ui", NETWORK=host, PYTHON_IMAGE=, VLLM_IMAGE=, CPU=1 for llm
+	@$(PYTHON) -m scripts.images build $(NAME) $(if $(NETWORK),--network $(NETWORK)) $(if $(CPU),--cpu) \
+	  $(if $(PYTHON_IMAGE),--python-image $(PYTHON_IMAGE)) $(if $(VLLM_IMAGE),--vllm-image $(VLLM_IMAGE))
+
+image-sizes:  ## how large the built images are, and over their bases; NAME=, PYTHON_IMAGE=, VLLM_IMAGE= as they were built
+	@$(PYTHON) -m scripts.images sizes $(NAME) $(if $(CPU),--cpu) \
+	  $(if $(PYTHON_IMAGE),--python-image $(PYTHON_IMAGE)) $(if $(VLLM_IMAGE),--vllm-image $(VLLM_IMAGE))
+
 audit:  ## the locked sets against published advisories, and a bill of materials of each into OUT (state/sbom)
 	@$(BOOTSTRAP) dev
 	@$(PY) -m scripts.audit --out $(or $(OUT),state/sbom)
 
+docs:  ## build the site of docs/ into build/site, strictly: a broken link fails it
+	@$(BOOTSTRAP) ship
+	@NO_MKDOCS_2_WARNING=1 .venv-ship/bin/mkdocs build --quiet
+
 lock:  ## compile the hash-pinned requirement sets; `make lock UPGRADE=1` renews the pins
 	@$(PYTHON) -m scripts.lock $(if $(UPGRADE),--upgrade)
+
+up:  ## everything on this machine's Docker engine (docs/compose.md), healthy; PROFILE=gpu, IMAGES=there|pull builds nothing
+	@$(PYTHON) -m scripts.compose up $(if $(PROFILE),--profile $(PROFILE)) $(if $(IMAGES),--images $(IMAGES))
+
+down:  ## stop and remove its containers; VOLUMES=1: what was stored too
+	@$(PYTHON) -m scripts.compose down $(if $(PROFILE),--profile $(PROFILE)) $(if $(VOLUMES),--volumes)
+
+test-compose:  ## `make up`, requests, restarts under load and `make down` on a real Docker engine; the seconds of each
+	@$(BOOTSTRAP) ship
+	@.venv-ship/bin/python -m pytest $(SHIP_TESTS)/test_engine_compose.py -m engine -x -s -v --durations=0
+
+minikube:  ## everything in a cluster on this machine: minikube, images, chart, smoke test; again: what has changed
+	@$(PYTHON) -m scripts.minikube up
+
+minikube-down:  ## delete that cluster, with all that it kept
+	@$(PYTHON) -m scripts.minikube down
 
 clean:  ## remove the environments and caches; .env, state/ and downloaded models stay
 	rm -rf .venv .venv-uv .venv-ui .venv-vllm .venv-train .venv-embeddings .venv-embeddings-train .venv-ship .venv-worker .mypy_cache .ruff_cache .pytest_cache .hypothesis \
