@@ -40,7 +40,8 @@ _SURE_LEAD = re.compile(
 _GREETING = re.compile(
     r"(?i)(?<!\w)(?:dear|hi|hello|hey|thanks|i am|i['’]m|this is|yours truly,?|called|named|name)[ ]+"
 )
-_SHOUTED = re.compile(r"(?<!\w)[A-Z]{3,20}+(?: [A-Z]{2,20}+){1,2}+(?!\w)")
+# It begins with a class: `re` then looks at nothing else (a Russian KB took 180 us).
+_SHOUTED = re.compile(r"[A-Z](?<!\w[A-Z])[A-Z]{2,19}+(?: [A-Z]{2,20}+){1,2}+(?!\w)")
 _BEFORE_AN_INITIAL = re.compile(r"(?i)(?<!\w)(?:by|with|from|and|dear|hi|of|to|student|author)[ ]$")
 _LOWER_LEAD = re.compile(r"(?i)(?<!\w)my name(?:['’]s| is) ([^\W\d_]++)(?: ([^\W\d_]++))?")
 

@@ -1,7 +1,11 @@
 """Numbers whose groups stand in cells or on two lines, and columns that only look like one."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from presidio_analyzer import PatternRecognizer
 
+from gateway.adapters.presidio.sheets import CopiedNumber
 from tests.gateway.adapters.presidio.reading import Said, said, slowing
 
 
@@ -52,3 +56,12 @@ def test_columns_of_numbers_stay(recognizers: list[object], text: str) -> None:
 def test_hostile_sheets_take_linear_time(recognizers: list[object], unit: str) -> None:
     for recognizer in recognizers:
         assert any(slowing(recognizer, unit) < 3 for _ in range(3)), recognizer
+
+
+@given(st.text(st.sampled_from("+()- .№:nNVIXА-Ясерия номертел\t\n|;x"), max_size=60))
+def test_what_has_no_digit_is_no_number_by_any_pattern(recognizers: list[object], text: str) -> None:
+    """Which is why such a text is not read at all."""
+    copied = [one for one in recognizers if isinstance(one, CopiedNumber)]
+    assert len(copied) == 7
+    for one in copied:
+        assert PatternRecognizer.analyze(one, text, one.supported_entities) == []
