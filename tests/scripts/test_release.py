@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts.release import Refusal, collected, main, pinned, read, values
+from scripts.release import Refusal, collected, main, pinned, read, settled, undivided, values
 
 ROOT = Path(__file__).resolve().parents[2]
 PREFIX = "ghcr.io/course/grading-gateway"
@@ -62,13 +62,50 @@ def test_manifests_without_our_images_or_with_others_are_refused(manifests: str)
         LIST.replace("sha256:", "sha512:", 1),
         LIST.replace(f"{PREFIX}/ui", "docker.io/else/ui"),
         LIST + "\nnginx docker.io/library/nginx:1",
+        LIST.replace(f"ui {PREFIX}/ui", f"ui {PREFIX}/bot"),
+        LIST.replace("ui:1.2.3", "ui:1.2.2"),
+        LIST.replace("1.2.3-cpu", "1.2.3"),
         "",
     ],
-    ids=["one missing", "one twice", "no digest", "another place", "not ours", "empty"],
+    ids=[
+        *("one missing", "one twice", "no digest", "another place", "not ours"),
+        *("another's image", "another release", "not for a CPU", "empty"),
+    ],
 )
 def test_a_list_that_is_not_whole_is_refused(text: str) -> None:
     with pytest.raises(Refusal):
         read(text)
+
+
+def live(image: str, rolled_out: str, created: str) -> dict[str, object]:
+    """A service as KServe tells it (kserve.models.V1beta1ComponentStatusSpec)."""
+    seen = {"latestRolledoutRevision": rolled_out, "latestCreatedRevision": created}
+    return {
+        "spec": {"predictor": {"canaryTrafficPercent": 100, "containers": [{"image": image}]}},
+        "status": {"components": {"predictor": seen}},
+    }
+
+
+@pytest.mark.parametrize(
+    ("there", "is_settled"),
+    [
+        (live(LINES["llm"].partition(" ")[2], "llm-2", "llm-2"), True),
+        (
+            live(LINES["llm"].partition(" ")[2], "llm-1", "llm-2"),
+            False,
+        ),  # a canary, or one that was taken back
+        (live(LINES["llm-cpu"].partition(" ")[2], "llm-2", "llm-2"), False),
+        ({"spec": {"predictor": {"containers": [{"image": LINES["llm"].partition(" ")[2]}]}}}, False),
+        ({}, False),
+    ],
+)
+def test_a_model_that_has_all_questions_is_not_made_a_canary_again(
+    there: dict[str, object], is_settled: bool
+) -> None:
+    assert settled(there, read(LIST)["llm"]) is is_settled
+    assert undivided("  predictor:\n    canaryTrafficPercent: 10\n    maxReplicas: 4\n") == (
+        "  predictor:\n    canaryTrafficPercent: 100\n    maxReplicas: 4\n"
+    )
 
 
 def test_the_lines_of_the_jobs_make_the_list(tmp_path: Path) -> None:
@@ -91,4 +128,12 @@ def test_the_commands_of_the_workflow(
     monkeypatch.setattr("sys.stdin", io.StringIO(MANIFESTS))
     assert main(["pin", str(file), "--cpu"]) == 0
     assert "1.2.3-cpu@sha256:" in capsys.readouterr().out
+    there = tmp_path / "live.json"
+    for told, share in (("", "10"), (json.dumps(live(LINES["llm"].partition(" ")[2], "2", "2")), "100")):
+        there.write_text(told)
+        monkeypatch.setattr("sys.stdin", io.StringIO(MANIFESTS + "    canaryTrafficPercent: 10\n"))
+        assert main(["pin", str(file), "--live", str(there)]) == 0
+        assert capsys.readouterr().out.endswith(f"canaryTrafficPercent: {share}\n")
+    assert main(["values", str(file), "--release", "v1.2.3"]) == 0
+    assert main(["values", str(file), "--release", "v1.2.4"]) == 2
     assert main(["values", str(tmp_path / "none.txt")]) == 2

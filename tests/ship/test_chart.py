@@ -116,6 +116,18 @@ def test_a_release_without_redis_is_told_what_it_loses() -> None:
     assert "counts rates for itself" not in notes(charted.SQLITE)
 
 
+@pytest.mark.parametrize("name", ["staging", "production"])
+def test_the_ingress_lets_a_data_set_in_and_an_answer_out(name: str) -> None:
+    ingress = one(objects(name), "Ingress", "grading-ingress")
+    settings = one(objects(name), "ConfigMap", "grading-settings")["data"]
+    said = ingress["metadata"]["annotations"]
+    assert ingress["spec"]["ingressClassName"] == "nginx"
+    most = int(said["nginx.ingress.kubernetes.io/proxy-body-size"].removesuffix("m")) << 20
+    assert most > int(settings.get("DATASET_MAX_BYTES", 100 << 20))
+    patience = int(said["nginx.ingress.kubernetes.io/proxy-read-timeout"])
+    assert patience > int(settings.get("LLM_TIMEOUT_S", 60))
+
+
 def test_the_test_pod_holds_all_that_it_runs(tmp_path: Path) -> None:
     scripts = one(objects("whole"), "ConfigMap", "grading-smoke")["data"]
     (tmp_path / "scripts").mkdir()

@@ -122,6 +122,30 @@ def test_visitors_come_in_by_their_own_door_only(to: str, port: int, namespace: 
     assert not lets(found, "ingress", labels_of(found)[to], STRANGER, "ml", port)
 
 
+BATCH, TRAINING = (
+    {"app.kubernetes.io/part-of": "grading-gateway", "app.kubernetes.io/component": component}
+    for component in ("batch", "training")
+)
+
+
+@pytest.mark.parametrize("ray", [True, False])
+def test_rays_pods_reach_what_gateway_and_worker_do_where_they_are_let(ray: bool) -> None:
+    found = charted.objects_of(charted.merged(charted.WHOLE, {"networkPolicy": {"ray": ray}}))
+    pod = labels_of(found)
+    ports = (38300, 9102, 8080, 8081, 5432, 6379, 9000, 5000, 8502)
+    reached = {
+        (kind["app.kubernetes.io/component"], name, port)
+        for kind, name, port in product((BATCH, TRAINING), pod, ports)
+        if lets(found, "ingress", pod[name], kind, "ml", port)
+    }
+    for_ray = {("batch", "llm", 8080), ("batch", "embeddings", 8081), ("batch", "postgres", 5432)} | {
+        ("training", name, port) for name, port in
+        (("postgres", 5432), ("minio", 9000), ("mlflow", 5000), ("evidently", 8502))
+    }  # fmt: skip
+    assert reached == (for_ray if ray else set())
+    assert not lets(found, "ingress", pod["llm"], BATCH, "default", 8080)
+
+
 @pytest.mark.parametrize("name", ["staging", "production"])
 def test_kserves_models_are_reached_by_knative_and_the_clouds_own_address_is_not(name: str) -> None:
     found = objects(name)

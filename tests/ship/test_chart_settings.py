@@ -78,6 +78,16 @@ def test_what_gateway_and_worker_share_is_told_without_secrets() -> None:
     assert not {*settings} & {*secret}
 
 
+@pytest.mark.parametrize(("name", "endpoint"), [("production", None), ("whole", "http://grading-minio:9000")])
+def test_mlflow_is_told_no_empty_address(name: str, endpoint: str | None) -> None:
+    """boto3 takes an empty one for an address, and every upload fails."""
+    (container,) = one(objects(name), "Deployment", "grading-mlflow")["spec"]["template"]["spec"][
+        "containers"
+    ]
+    said = {entry["name"]: entry.get("value") for entry in container["env"]}
+    assert said.get("MLFLOW_S3_ENDPOINT_URL") == endpoint
+
+
 def secret_of(found: list[Object]) -> dict[str, str]:
     return one(found, "Secret", "grading-secrets")["stringData"]
 

@@ -1,6 +1,8 @@
 """Workflows and actions of `.github`: what they run exists, is pinned, and may do little."""
 
+import os
 import re
+import subprocess
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
@@ -132,6 +134,45 @@ def test_production_comes_after_staging_and_is_let_in_by_people() -> None:
         "production",
         "production-promote",
     ]
+
+
+def test_production_gets_the_list_that_staging_was_given() -> None:
+    order = jobs(ROOT / ".github/workflows/deploy.yml")
+    assert order["staging"]["outputs"]["list"] == "${{ steps.rollout.outputs.list }}"
+    given = [step.get("with", {}).get("list") for step in order["canary"]["steps"]]
+    assert "${{ needs.staging.outputs.list }}" in given
+    for job in order.values():
+        (checkout,) = [step for step in job["steps"] if step.get("uses", "").startswith("actions/checkout@")]
+        assert checkout["with"]["ref"].startswith("refs/tags/")
+
+
+@pytest.mark.parametrize(
+    ("percent", "rolled_out", "created", "patched"),
+    [
+        ("0", "llm-1", "llm-2", True),
+        ("0", "llm-2", "llm-2", False),  # KServe would go back to llm-1, which nobody asked for
+        ("100", "llm-1", "llm-2", True),
+        ("100", "llm-2", "llm-2", True),
+    ],
+)
+def test_only_a_canary_is_taken_back(
+    percent: str, rolled_out: str, created: str, patched: bool, tmp_path: Path
+) -> None:
+    (tmp_path / "kubectl").write_text(
+        '#!/bin/sh\necho "$@" >> "$CALLS"\n'
+        f'case "$*" in *latestRolledout*) echo {rolled_out};; *latestCreated*) echo {created};; esac\n'
+    )
+    (tmp_path / "sleep").write_text("#!/bin/sh\n")
+    for name in ("kubectl", "sleep"):
+        (tmp_path / name).chmod(0o755)
+    told = {"KUBECONFIG": str(tmp_path / "config"), "KUBECONFIG_TEXT": "a cluster", "PERCENT": percent}
+    environ = {"PATH": f"{tmp_path}:{os.environ['PATH']}", "CALLS": str(tmp_path / "calls")} | told
+    script = commands(ROOT / ".github/actions/traffic/action.yml")
+    subprocess.run(["bash", "-eo", "pipefail", "-c", script], env=environ, check=True, timeout=30)
+    calls = (tmp_path / "calls").read_text()
+    wanted = f'--patch {{"spec": {{"predictor": {{"canaryTrafficPercent": {percent}}}}}}}'
+    assert (wanted in calls) is patched
+    assert not (tmp_path / "config").exists()
 
 
 def test_a_deployment_is_asked_before_it_is_trusted() -> None:

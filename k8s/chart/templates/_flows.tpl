@@ -19,13 +19,25 @@
 {{/* Who else comes in, from outside the release. */}}
 {{- define "grading.visitors" -}}
 {{- $policy := .root.Values.networkPolicy -}}
+{{- $batch := list -}}
+{{- $training := list -}}
+{{- if $policy.ray -}}
+{{- $labels := dict "app.kubernetes.io/part-of" "grading-gateway" -}}
+{{- $batch = list (dict "podSelector" (dict "matchLabels" (merge (dict "app.kubernetes.io/component" "batch") $labels))) -}}
+{{- $training = list (dict "podSelector" (dict "matchLabels" (merge (dict "app.kubernetes.io/component" "training") $labels))) -}}
+{{- end -}}
 {{- dict
   "gateway" (list
     (dict "from" $policy.clients "ports" (list (dict "port" 38300) (dict "port" 50051)))
     (dict "from" $policy.monitoring "ports" (list (dict "port" 9102))))
-  "embeddings" (list (dict "from" $policy.monitoring "ports" (list (dict "port" 8081))))
+  "embeddings" (list (dict "from" (concat $policy.monitoring $batch) "ports" (list (dict "port" 8081))))
   "ui" (list (dict "from" $policy.clients "ports" (list (dict "port" 8501))))
   "bot" (list (dict "from" $policy.botClients "ports" (list (dict "port" 6872))))
+  "llm" (list (dict "from" $batch "ports" (list (dict "port" 8080))))
+  "postgres" (list (dict "from" (concat $batch $training) "ports" (list (dict "port" 5432))))
+  "minio" (list (dict "from" $training "ports" (list (dict "port" 9000))))
+  "mlflow" (list (dict "from" $training "ports" (list (dict "port" 5000))))
+  "evidently" (list (dict "from" $training "ports" (list (dict "port" 8502))))
   | toJson -}}
 {{- end }}
 
