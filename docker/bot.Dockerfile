@@ -13,15 +13,18 @@ RUN python3 -m venv --without-pip /opt/venv \
   && python3 trim.py /opt/venv bot
 COPY LICENSE /app/
 COPY bot /app/bot
+COPY docker/alive.py /opt/probe/
 # Byte code belongs in the image: a read-only root keeps none, and every start would pay (the gateway: 5 s).
-RUN /opt/venv/bin/python -m compileall -q --invalidation-mode unchecked-hash /opt/venv/lib /app
+# And modes do not come from the umask with which the tree was checked out.
+RUN /opt/venv/bin/python -m compileall -q --invalidation-mode unchecked-hash /opt/venv/lib /app \
+  && chmod -R u=rwX,go=rX /app /opt/probe
 
 FROM ${PYTHON_IMAGE}
 RUN groupadd --gid 10001 app && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /tmp app \
   && install -d -o 10001 -g 10001 /app/state
 COPY --from=build /opt/venv /opt/venv
 COPY --from=build /app /app
-COPY docker/alive.py /opt/
+COPY --from=build /opt/probe /opt/
 ENV PATH="/opt/venv/bin:$PATH" \
   HOME=/tmp \
   PYTHONDONTWRITEBYTECODE=1 \

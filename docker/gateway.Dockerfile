@@ -14,17 +14,22 @@ RUN python3 -m venv --without-pip /opt/venv \
 COPY LICENSE /app/
 COPY gateway /app/gateway
 COPY fraud/models /app/fraud/models
+COPY docker/alive.py /opt/probe/
 # Byte code belongs in the image: a read-only root keeps none, and every start would pay (the gateway: 5 s).
-RUN /opt/venv/bin/python -m compileall -q --invalidation-mode unchecked-hash /opt/venv/lib /app
+# And modes do not come from the umask with which the tree was checked out.
+RUN /opt/venv/bin/python -m compileall -q --invalidation-mode unchecked-hash /opt/venv/lib /app \
+  && chmod -R u=rwX,go=rX /app /opt/probe
 
 FROM ${PYTHON_IMAGE}
 RUN groupadd --gid 10001 app && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /tmp app \
   && install -d -o 10001 -g 10001 /app/state
 COPY --from=build /opt/venv /opt/venv
 COPY --from=build /app /app
-COPY docker/alive.py /opt/
+COPY --from=build /opt/probe /opt/
+# Without being told not to, ONNX Runtime reports each model that it loads to its maker.
 ENV PATH="/opt/venv/bin:$PATH" \
   HOME=/tmp \
+  ORT_DISABLE_TELEMETRY=1 \
   PYTHONDONTWRITEBYTECODE=1 \
   PYTHONUNBUFFERED=1 \
   HOST=0.0.0.0 \

@@ -21,6 +21,7 @@ _NATASHA = "of natasha only the data files are read (slovnet_names.py)"
 _HUB = "the tokenizer is read from a file, never from the hub"
 _PACKAGES: dict[str, dict[str, str]] = {
     "gateway": {
+        "setuptools _distutils_hack": "spaCy and thinc name it, and nothing imports it",
         "spacy spacy_legacy spacy_loggers thinc blis cymem preshed murmurhash srsly catalogue": _SPACY,
         "confection wasabi weasel cloudpathlib smart_open typer rich shellingham": _SPACY,
         "markdown_it mdurl pygments": _SPACY,
@@ -37,11 +38,12 @@ _ONNXRUNTIME = {
     "onnxruntime/tools": "writes models, reads none",
     "onnxruntime/datasets": "examples",
 }
-_NUMPY = {"numpy/f2py": "compiles Fortran"}
+_NUMPY = {"numpy/f2py": "compiles Fortran", "numpy/distutils": "builds packages"}
 _PARTS: dict[str, dict[str, str]] = {
     "gateway": {
         **_ONNXRUNTIME,
         **_NUMPY,
+        "distutils-precedence.pth": "setuptools' own",
         "onnxruntime/quantization": "writes models, reads none",
         "natasha/[!_]*.py": _NATASHA,
         "natasha/data/model/slovnet_[ms]*.tar": "morphology and syntax: only the names' tagger is loaded",
@@ -98,6 +100,7 @@ def main(venv: str, image: str) -> int:
         "not run": 0 if image == "worker" else removed(site, _NOT_RUN, each=False),
         "symbols": stripped(site),
     }
+    (Path(venv) / ".lock").unlink()  # uv's, which everybody may write
     told = ", ".join(f"{what} {gone / 1e6:.0f} MB" for what, gone in steps.items())
     sys.stdout.write(f"trim: {told}\n")
     return 0

@@ -5,4 +5,9 @@ encoder.py (text -> tokens) -> batching.py (who is computed together) -> encoder
 of a head: classification.py, or comparison.py with grading.py. A head's folder: manifest.py, loading.py.
 """
 
+import os
+
 VERSION = "0.1.0"
+
+# ONNX Runtime tells its maker of each model that it loads, unless it is told not to before it is imported.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")

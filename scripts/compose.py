@@ -104,6 +104,20 @@ def first_start(env_file: Path, example: Path) -> bool:
     return True
 
 
+def refuse_unusable_secrets(settings: Mapping[str, str], env_file: Path) -> None:
+    """A version that needs a new secret finds an old file, which is never written again."""
+    lost = [name for name in SECRETS if name not in settings]
+    if lost:
+        raise Refusal(
+            f"{env_file} has no {', '.join(lost)}: add a line NAME=value for each, of a random value "
+            '(`python3 -c "import secrets; print(secrets.token_urlsafe(24))"`).'
+        )
+    # Compose reads `$` and `#` in its own way, and an address reads `@`, `/` and `:`.
+    odd = [name for name in SECRETS if not re.fullmatch(r"[A-Za-z0-9_-]+", settings[name])]
+    if odd:
+        raise Refusal(f"{', '.join(odd)} of {env_file} may hold letters, digits, - and _ only.")
+
+
 def compose_program() -> tuple[str, ...]:
     """The plug-in of Docker's client, else the program of its own that was before it."""
     if shutil.which("docker") is None:
@@ -164,6 +178,7 @@ def up(options: argparse.Namespace) -> None:
     if first_start(options.env_file, FOLDER / ".env.example"):
         print(f"up: made {options.env_file.name} from .env.example, with new secrets.", flush=True)
     settings = run.read_settings(options.env_file)
+    refuse_unusable_secrets(settings, options.env_file)
     stack = stack_of(options, settings)
     fetch(options.images, options.profile, settings)
     stack.ask("up", "--detach", "--remove-orphans")

@@ -175,6 +175,25 @@ def test_the_first_start_makes_secrets_for_its_owner_and_never_writes_again(tmp_
     assert env_file.read_text() == text
 
 
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("", r"has no REDIS_PASSWORD: add a line"),
+        ("REDIS_PASSWORD=p@ss/word", r"^REDIS_PASSWORD of .* letters"),
+    ],
+)
+def test_a_secret_that_an_old_file_lacks_or_an_address_cannot_hold_is_told_by_name(
+    line: str, told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("REDIS_PASSWORD", raising=False)
+    env_file = tmp_path / ".env"
+    compose.first_start(env_file, compose.FOLDER / ".env.example")
+    compose.refuse_unusable_secrets(run.read_settings(env_file), env_file)
+    env_file.write_text(re.sub(r"^REDIS_PASSWORD=.*$", line, env_file.read_text(), flags=re.MULTILINE))
+    with pytest.raises(Refusal, match=told):
+        compose.refuse_unusable_secrets(run.read_settings(env_file), env_file)
+
+
 def test_the_model_gets_no_more_cores_than_there_are() -> None:
     assert "LLM_CPUS=2\n" in compose.filled(EXAMPLE, 2)
     assert "LLM_CPUS=4\n" in compose.filled(EXAMPLE, 16)

@@ -35,13 +35,9 @@ REACH = "import socket, sys; socket.create_connection((sys.argv[1], int(sys.argv
 BUCKET = """
 import botocore.session
 from os import environ
-s3 = botocore.session.get_session().create_client(
-    "s3",
-    endpoint_url=environ["S3_ENDPOINT_URL"],
-    aws_access_key_id=environ["S3_ACCESS_KEY_ID"],
-    aws_secret_access_key=environ["S3_SECRET_ACCESS_KEY"],
-    region_name="us-east-1",
-)
+of = {f"aws_{name}": environ[f"S3_{name.upper()}"] for name in ("access_key_id", "secret_access_key")}
+of |= {"endpoint_url": environ["S3_ENDPOINT_URL"], "region_name": "us-east-1"}
+s3 = botocore.session.get_session().create_client("s3", **of)
 print(*[found["Key"] for found in s3.list_objects_v2(Bucket="grading-gateway")["Contents"]], sep="\\n")
 """
 
@@ -228,13 +224,20 @@ def test_a_service_of_ours_is_restarted_under_load(deployment: Deployment, servi
     assert set(QUESTIONS) == set(load.seen)
 
 
-def test_a_key_is_added_and_the_store_dumped_as_documented(deployment: Deployment) -> None:
+def test_a_key_is_added_and_the_store_comes_back_from_its_dump_as_documented(deployment: Deployment) -> None:
     keys = ["python", "-m", "gateway", "keys", "add", "teacher", "--role", "grader"]
     assert deployment.inside("gpt_service", *keys).returncode == 0
+    address, postgres = os.environ["DOCKER_HOST"], ["docker", "exec", "-i", deployment.container("postgres")]
+    users = [deployment.container(service) for service in ("gpt_service", "worker", "mlflow")]
+    engine.docker(address, "stop", "--time", "35", *users)
     for database in ("gateway", "mlflow"):
-        dump = ["docker", "exec", deployment.container("postgres")]
-        dump += ["pg_dump", "-U", "postgres", "-Fc", database]
-        assert subprocess.run(dump, capture_output=True, timeout=60).stdout.startswith(b"PGDMP")
+        dump = [*postgres, "pg_dump", "-U", "postgres", "-Fc", database]
+        dumped = subprocess.run(dump, capture_output=True, timeout=60).stdout
+        back = [*postgres, "pg_restore", "-U", "postgres", "--clean", "--if-exists", "-d", database]
+        assert subprocess.run(back, input=dumped, timeout=60).returncode == 0
+    engine.docker(address, "start", *users)
+    compose.wait(deployment.stack, 120)
+    assert set(all_well(60).values()) == {200}, "the model that was trained before is there too"
 
 
 def test_make_down_leaves_nothing(deployment: Deployment) -> None:

@@ -6,18 +6,15 @@ has a read-only root, no capability and no network: who asks it runs inside.
 
 import json
 import os
-import subprocess
-import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from scripts import images
 from scripts.images import NAMES, ROOT, Bases
 from tests.ship import engine
+from tests.ship.containers import HARDENED, asked, running, shell
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(1800)]
 
@@ -29,21 +26,9 @@ SERVERS = {
     "bot": {"OPEN_AI_API_KEY": "of-a-test"},
     "worker": {},
 }
-# Over the base, in MB. The gateway's is what it takes: polars, ONNX Runtime and navec alone are 230.
-OVER_BASE = {"gateway": 470, "embeddings": 450, "ui": 600, "bot": 60, "worker": 2000}
+# Megabytes over the base that are allowed. The gateway's goal of 250 is missed (docs/images.md).
+ALLOWED = {"gateway": 460, "embeddings": 450, "predict": 450, "ui": 600, "bot": 60, "worker": 2000}
 WHOLE = {"predict": 1000}
-# vLLM's processes share 160 MiB of memory; the engine's own bound is 64.
-HARDENED = [
-    "--shm-size",
-    "1g",
-    "--read-only",
-    "--tmpfs",
-    "/tmp",
-    "--cap-drop",
-    "ALL",
-    "--security-opt",
-    "no-new-privileges",
-]
 FRAUD = {
     "TX_AMOUNT": 190.0,
     "TX_DURING_WEEKEND": 0,
@@ -53,21 +38,6 @@ FRAUD = {
     **{f"TERMINAL_ID_NB_TX_{days}DAY_WINDOW": days for days in (1, 7, 30)},
     **{f"TERMINAL_ID_RISK_{days}DAY_WINDOW": 0.0 for days in (1, 7, 30)},
 }
-# Asks a server in its own container; while it says 503 again, since its parts start later than its door.
-ASK = """
-import sys, time, urllib.error, urllib.request
-url, key, kind, body = sys.argv[1:]
-headers = {"Authorization": f"Bearer {key}", "Content-Type": kind}
-asked = urllib.request.Request(url, body.encode() or None, headers)
-for _ in range(150):
-    try:
-        print(urllib.request.urlopen(asked, timeout=60).read().decode())
-        break
-    except urllib.error.HTTPError as error:
-        if error.code != 503:
-            raise
-        time.sleep(0.2)
-"""
 
 
 @pytest.fixture(scope="module")
@@ -97,72 +67,11 @@ def bases(host: str) -> Iterator[Bases]:
         yield bases
 
 
-@contextmanager
-def running(host: str, name: str, environment: dict[str, str]) -> Iterator[str]:
-    """The container's id, as soon as its own HEALTHCHECK says that it is well."""
-    said = [part for key, value in environment.items() for part in ("--env", f"{key}={value}")]
-    container = engine.docker(
-        host, "run", "--detach", "--network", "none", *HARDENED, *said, images.tag(name)
-    )
-    try:
-        until = time.monotonic() + 300
-        while (state := healthy(host, container)) != "healthy":
-            assert state == "starting", logs(host, container)
-            assert time.monotonic() < until, logs(host, container)
-            time.sleep(0.5)
-        yield container
-    finally:
-        engine.docker(host, "rm", "--force", "--volumes", container)
-
-
-def healthy(host: str, container: str) -> str:
-    state = json.loads(engine.docker(host, "inspect", "--format", "{{json .State}}", container))
-    return str(state["Health"]["Status"] if state["Running"] else state["Status"])
-
-
-def logs(host: str, container: str) -> str:
-    run = subprocess.run(
-        ["docker", "logs", container], env={**os.environ, "DOCKER_HOST": host}, capture_output=True
-    )
-    return (run.stdout + run.stderr).decode()[-4000:]
-
-
-def asked(host: str, container: str, url: str, body: object = None, *, kind: str = "json") -> dict[str, Any]:
-    text = body if isinstance(body, str) else "" if body is None else json.dumps(body)
-    what = [
-        "python3",
-        "-c",
-        ASK,
-        url,
-        "of-a-test",
-        f"{'text' if kind == 'csv' else 'application'}/{kind}",
-        text,
-    ]
-    found: dict[str, Any] = json.loads(engine.docker(host, "exec", container, *what))
-    return found
-
-
-def shell(host: str, name: str, command: str, options: Sequence[str] = ()) -> str:
-    return engine.docker(
-        host,
-        "run",
-        "--rm",
-        "--network",
-        "none",
-        *options,
-        "--entrypoint",
-        "sh",
-        images.tag(name),
-        "-c",
-        command,
-    )
-
-
 @pytest.mark.parametrize("name", PYTHON_ONES)
-def test_it_is_no_larger_than_it_should_be(bases: Bases, name: str) -> None:
+def test_it_is_no_larger_than_it_may_be(bases: Bases, name: str) -> None:
     whole, over = images.over_base(name, bases)
-    assert whole <= WHOLE.get(name, 5000) * 1e6
-    assert over <= OVER_BASE.get(name, 450) * 1e6
+    assert over <= ALLOWED[name] * 1e6
+    assert name not in WHOLE or whole <= WHOLE[name] * 1e6
 
 
 @pytest.mark.parametrize("name", PYTHON_ONES)
@@ -183,6 +92,7 @@ def test_only_the_state_can_be_written(host: str, bases: Bases, name: str) -> No
     told = shell(host, name, "id -u; touch /app/state/a && echo state; touch /app/a /opt/venv/a 2>&1; true")
     assert told.splitlines()[:2] == ["10001", "state"]
     assert told.count("Permission denied") == 2, "even where the root is not read-only"
+    assert shell(host, name, "find / -xdev -type f -perm -o+w 2>/dev/null; true") == ""
 
 
 def test_the_build_sees_no_file_that_is_not_named(host: str, bases: Bases, tmp_path: Path) -> None:
@@ -235,6 +145,10 @@ def test_the_trimmed_gateway_still_masks_predicts_and_stops_with_0(host: str, ba
         table = "a,b,y\n" + "".join(f"{i},{i % 3},{i % 2}\n" for i in range(60))
         upload = f"{door}/v1/datasets?name=rows&target=y"
         assert "rows" in str(asked(host, container, upload, table, kind="csv"))
+        left = engine.docker(
+            host, "exec", container, "find", "/tmp", "-name", "*onnxruntime*", "-o", "-name", ".ses"
+        )
+        assert left == "", "ONNX Runtime would report to its maker"
         engine.docker(host, "stop", "--time", "30", container)
         assert engine.docker(host, "inspect", "--format", "{{.State.ExitCode}}", container) == "0"
 
@@ -252,16 +166,7 @@ def test_predictions_are_written_offline(host: str, bases: Bases, tmp_path: Path
     tmp_path.chmod(0o777)
     (tmp_path / "in.csv").write_text("id,text\n7,see you at the lecture\n")
     files = ["--input_path", "/data/in.csv", "--output_path", "/data/out.csv"]
-    run = [
-        "run",
-        "--rm",
-        "--network",
-        "none",
-        *HARDENED,
-        "--volume",
-        f"{tmp_path}:/data",
-        images.tag("predict"),
-    ]
+    run = ["run", "--rm", *HARDENED, "--volume", f"{tmp_path}:/data", images.tag("predict")]
     engine.docker(host, *run, *files, "--model", "spam")
     header, row = (tmp_path / "out.csv").read_text().splitlines()
     assert header.startswith("row,id,label,confidence")

@@ -108,7 +108,7 @@ def test_a_server_is_asked_whether_it_lives_on_a_port_that_it_says(name: str) ->
     assert port
     assert port[1] in of_word(name, "EXPOSE")[0].split()
     assert path.startswith("/")
-    assert "COPY docker/alive.py /opt/" in dockerfile(name)
+    assert "COPY docker/alive.py /opt/probe/" in dockerfile(name)
 
 
 @pytest.mark.parametrize(("name", "check"), [("predict", "NONE"), ("worker", "/opt/worker_alive.py")])
@@ -128,6 +128,21 @@ def test_packages_come_by_hash_and_in_the_first_stage_only(name: str) -> None:
         text = (ROOT / f"requirements/{lock}.txt").read_text().replace("\\\n", " ")
         assert not [line for line in text.splitlines() if "==" in line and "--hash=sha256:" not in line]
     assert f"requirements/{locks[1]}.txt" in of_word(name, "LABEL")[0]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_modes_are_given_in_the_build_and_not_by_the_umask_of_a_checkout(name: str) -> None:
+    assert not [one.rest for one in last_stage(name) if one.word == "COPY" and "--from" not in one.rest]
+    brought = {copied.split()[1] for copied in of_word(name, "COPY") if "--from" in copied} - {"/opt/venv"}
+    (given,) = [run for run in of_word(name, "RUN") if "chmod -R u=rwX,go=rX" in run]
+    assert brought <= {*given.split()}
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name != "llm"])
+def test_onnx_runtime_reports_to_nobody(name: str) -> None:
+    (lock,) = re.findall(r"-r (?!uv)(\S+?)\.txt", dockerfile(name))
+    has_it = "\nonnxruntime==" in (ROOT / f"requirements/{lock}.txt").read_text()
+    assert ("ORT_DISABLE_TELEMETRY=1" in of_word(name, "ENV")[0]) is has_it
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -5,6 +5,8 @@ import contextlib
 import hashlib
 import os
 import random
+import subprocess
+import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import replace
@@ -19,9 +21,27 @@ from gateway.errors import InvalidRequest, ModelUnavailable
 from gateway.training.facts import Cell, Feature, Prediction
 from tests.gateway.trained import FOLDER, MemoryWeights, content, version_of
 
+ROOT = Path(__file__).parents[3]
 SOUND = ("constant-1", "constant-2", "constant-3", "mixed", "words", "fraud", "scenario", "trees", "divides")
 ROOM = 1 << 20  # bytes: more than all of them
 CONSTANT_BYTES = len(content("constant-1"))  # as many as constant-2 and -3
+
+
+# Each package whose code imports ONNX Runtime.
+@pytest.mark.parametrize("package", ["gateway", "embeddings", "fraud", "name_tagger"])
+def test_nobody_is_told_of_a_model_that_is_loaded(package: str, tmp_path: Path) -> None:
+    """ONNX Runtime from 1.29 on keeps a number for the machine at home and reports by it."""
+    path, home = tmp_path / "model.onnx", tmp_path / "home"
+    path.write_bytes(content("constant-1"))
+    home.mkdir()
+    code = f"import {package}, onnxruntime, sys; onnxruntime.InferenceSession(sys.argv[1])"
+    subprocess.run(
+        [sys.executable, "-c", code, str(path)],
+        env={"HOME": str(home), "PYTHONPATH": str(ROOT)},
+        check=True,
+        timeout=60,
+    )
+    assert not list(home.iterdir())
 
 
 @pytest.fixture
