@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager, closing
+from contextlib import asynccontextmanager, closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -53,8 +53,12 @@ def opening(settings: Settings) -> Any:
 
 def worker_pids() -> list[int]:
     """Of the actors of this process's Ray."""
-    ours = psutil.Process().children(recursive=True)
-    return [one.pid for one in ours if one.name().startswith("ray::Worker")]
+    found = []
+    for one in psutil.Process().children(recursive=True):
+        with suppress(psutil.NoSuchProcess):  # it ended since it was listed
+            if one.name().startswith("ray::Worker"):
+                found.append(one.pid)
+    return found
 
 
 async def test_workers_grade_as_one_process_does(
