@@ -284,6 +284,7 @@ def main() -> None:
             "API_KEYS_FILE": f"{tempfile.mkdtemp()}/keys.json",
             "LLM_URL": upstream,
             "REQUESTS_PER_MINUTE": "100000000",
+            "ADAPTIVE_LEAST": str(CONNECTIONS),  # the limit does its work and refuses none of them
         }
         door = ("-m", "gateway", "serve")
         naive = start("naive FastAPI + httpx proxy", peers, "naive", "PORT", UPSTREAM=upstream)
