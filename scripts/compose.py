@@ -93,15 +93,7 @@ def filled(example: str, cores: int) -> str:
 
 
 def first_start(env_file: Path, example: Path) -> bool:
-    """Made once, for its owner's eyes only, and never written again."""
-    text = filled(example.read_text(), os.cpu_count() or 1)
-    try:
-        handle = os.open(env_file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return False
-    with os.fdopen(handle, "w") as file:
-        file.write(text)
-    return True
+    return run.made_once(env_file, filled(example.read_text(), os.cpu_count() or 1))
 
 
 def refuse_unusable_secrets(settings: Mapping[str, str], env_file: Path) -> None:

@@ -13,9 +13,9 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+from scripts.bootstrap import ROOT, Refusal
+
 DOCKERFILES = ROOT / "docker"
 NAMES = ("gateway", "worker", "embeddings", "ui", "bot", "predict", "llm")
 # The official vLLM for a CPU, which llm.Dockerfile's own base is not.
@@ -24,10 +24,6 @@ VLLM_CPU = (
     "@sha256:8024248339dc6878daa5349344ed29d49c8a6732f6bdf7400fda32ce33e4b30b"
 )
 _BASE = re.compile(r"^ARG ((?:PYTHON|VLLM)_IMAGE)=(\S+)$", re.MULTILINE)
-
-
-class Refusal(Exception):
-    """Something only the person at the keyboard can mend, told in one sentence."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,8 @@ REQUIREMENTS = ROOT / "requirements"
 ANYWHERE = ("--universal",)
 # One platform, because torch's CPU build and vLLM publish a wheel each for it and nothing that fits all.
 LINUX = ("--python-platform", "x86_64-manylinux_2_28")
+# What the encoder's wheel asks for and the service never imports.
+NO_TORCH = ("--overrides", "requirements/embeddings.overrides")
 
 # set -> (extras, options). A later set takes the pins of `gateway`, so that what is tested is what is served.
 SETS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
@@ -32,8 +34,7 @@ SETS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
             *LINUX,
             "--constraint",
             "requirements/gateway.txt",
-            "--overrides",
-            "requirements/embeddings.overrides",
+            *NO_TORCH,
         ),
     ),
     "ui": (("ui", "ui-test"), (*LINUX, "--constraint", "requirements/worker.txt")),
@@ -49,8 +50,7 @@ SETS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
             *LINUX,
             "--constraint",
             "requirements/embeddings.txt",
-            "--overrides",
-            "requirements/embeddings.overrides",
+            *NO_TORCH,
         ),
     ),
     "ui-image": (("ui",), (*LINUX, "--constraint", "requirements/ui.txt")),

@@ -18,6 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from scripts.bootstrap import Refusal
+
 # Those that the chart knows; `predict` is run by hand.
 _CHART = ("gateway", "worker", "embeddings", "ui", "bot", "llm")
 _NAMES = (*_CHART, "predict", "llm-cpu")
@@ -29,10 +31,6 @@ _SHARE = re.compile(r"^(?P<before> *canaryTrafficPercent: *)\d+(?P<after> *)$", 
 _IMAGE = re.compile(
     r"""^(?P<before>[ -]*image: *)["']?(?P<image>[^\s"']+)["']?(?P<after> *)$""", re.MULTILINE
 )
-
-
-class Refusal(Exception):
-    """One sentence."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,9 +32,13 @@ LISTENING = {
 
 
 def first_start(env_file: Path, example: Path) -> bool:
-    """Made once, for its owner's eyes only, and never written again."""
     text = example.read_text()
     text = text.replace("\nLLM_API_KEY=\n", f"\nLLM_API_KEY={secrets.token_urlsafe(32)}\n")
+    return made_once(env_file, text)
+
+
+def made_once(env_file: Path, text: str) -> bool:
+    """For its owner's eyes only, and never written again."""
     try:
         handle = os.open(env_file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:

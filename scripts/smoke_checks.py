@@ -188,7 +188,7 @@ def fraud(gateway: Instance) -> str:
     answer = gateway.ask("POST", "/predict", {"TX_AMOUNT": 42.5})
     if answer.status == 404:
         raise Absent("no fraud model is configured")
-    told = gateway.told("POST", "/predict", {"TX_AMOUNT": 42.5})
+    told = well(answer).json()
     want(told["fraud"] in (0, 1) and 0 <= told["probability"] <= 1, "no probability")
     return f"version {told['model_version']}"
 

@@ -80,18 +80,6 @@ def pods(found: list[Object]) -> Iterator[tuple[str, Object]]:
             yield item["metadata"]["name"], item["spec"]["template"]
 
 
-def matches(selector: Object, labels: dict[str, str]) -> bool:
-    """A label selector; an empty one takes everything."""
-    if not all(labels.get(name) == value for name, value in selector.get("matchLabels", {}).items()):
-        return False
-    for rule in selector.get("matchExpressions", ()):
-        if rule["operator"] != "In":
-            raise ValueError(f"not told here: {rule['operator']}")
-        if labels.get(rule["key"]) not in rule["values"]:
-            return False
-    return True
-
-
 def merged(base: dict[str, Any], more: dict[str, Any]) -> dict[str, Any]:
     whole = dict(base)
     for name, value in more.items():

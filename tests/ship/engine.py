@@ -21,6 +21,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from scripts import bootstrap
+from scripts.bootstrap import Refusal
 
 BASE = "gateway-base:bookworm"
 VLLM = "gateway-vllm:cpu"
@@ -32,10 +33,6 @@ _AUTHORITIES = Path("/etc/ssl/certs/ca-certificates.crt")
 _START_S, _STOP_S = 60.0, 30.0
 # How this machine reaches the registries; pip and uv read the same names inside.
 _PASSED_ON = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "PIP_INDEX_URL", "UV_DEFAULT_INDEX")
-
-
-class Refusal(Exception):
-    """Something only the person who starts it can mend, told in one sentence."""
 
 
 def socket_of(folder: Path) -> str:

@@ -5,7 +5,8 @@ from itertools import product
 import pytest
 
 from tests.ship import charted
-from tests.ship.charted import EVERY, Object, matches, objects, of_kind, one, pods
+from tests.ship.charted import EVERY, Object, objects, of_kind, one, pods
+from tests.ship.pods import selects
 
 Labels = dict[str, str]
 NAMESPACE = "kubernetes.io/metadata.name"
@@ -17,15 +18,15 @@ def takes(peer: Object, labels: Labels, namespace: str) -> bool:
     if "ipBlock" in peer:
         return False
     if "namespaceSelector" in peer:
-        return matches(peer["namespaceSelector"], {NAMESPACE: namespace}) and matches(
+        return selects(peer["namespaceSelector"], {NAMESPACE: namespace}) and selects(
             peer.get("podSelector", {}), labels
         )
-    return namespace == "ml" and matches(peer["podSelector"], labels)
+    return namespace == "ml" and selects(peer["podSelector"], labels)
 
 
 def lets(found: list[Object], way: str, pod: Labels, other: Labels, namespace: str, port: int) -> bool:
     """Whether the policies that hold for a pod let it be reached (ingress) or reach (egress) another."""
-    held = [p["spec"] for p in of_kind(found, "NetworkPolicy") if matches(p["spec"]["podSelector"], pod)]
+    held = [p["spec"] for p in of_kind(found, "NetworkPolicy") if selects(p["spec"]["podSelector"], pod)]
     held = [policy for policy in held if way.capitalize() in policy["policyTypes"]]
     if not held:
         return True  # what no policy holds is open
@@ -178,7 +179,7 @@ def test_prometheus_asks_at_ports_that_the_services_have(name: str) -> None:
         services = [
             s
             for s in of_kind(found, "Service")
-            if matches(monitor["spec"]["selector"], s["metadata"]["labels"])
+            if selects(monitor["spec"]["selector"], s["metadata"]["labels"])
         ]
         ports = [port["name"] for service in services for port in service["spec"]["ports"]]
         for endpoint in monitor["spec"]["endpoints"]:

@@ -8,6 +8,7 @@ import pytest
 from scripts import images, minikube
 from tests.ship import charted
 from tests.ship.charted import EVERY, Object, merged, objects, objects_of, of_kind, one, pods
+from tests.ship.pods import selects
 
 UNITS = {"": 1.0, "m": 0.001, "Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40}
 LONG_RUNNING = ("Deployment", "StatefulSet")
@@ -165,12 +166,10 @@ def test_selectors_take_the_pods_that_are_meant(name: str) -> None:
     every = [(pod_name, pod["metadata"]["labels"]) for pod_name, pod in pods(found)]
     for item in found:
         if item["kind"] in LONG_RUNNING:
-            taken = [pod for pod, labels in every if charted.matches(item["spec"]["selector"], labels)]
+            taken = [pod for pod, labels in every if selects(item["spec"]["selector"], labels)]
             assert taken == [item["metadata"]["name"]]
         if item["kind"] == "Service":
-            (pod,) = [
-                p for p, labels in every if charted.matches({"matchLabels": item["spec"]["selector"]}, labels)
-            ]
+            (pod,) = [p for p, labels in every if selects({"matchLabels": item["spec"]["selector"]}, labels)]
             (template,) = [template for pod_name, template in pods(found) if pod_name == pod]
             ports = {port["name"] for c in template["spec"]["containers"] for port in c.get("ports", ())}
             assert {port["targetPort"] for port in item["spec"]["ports"]} <= ports
